@@ -1,0 +1,122 @@
+"""The errors Backplane answers with.
+
+::
+
+    ApiError                     code, status, message, hint, details
+    ├── InvalidRequest           400  the body or the query cannot be read as asked
+    ├── InvalidWorkflow          422  a workflow was read but cannot run; details.findings says why
+    ├── NotFound                 404  with the closest names where there are any
+    ├── Conflict                 409  the request is right, the moment is not
+    └── Unavailable              503  the server cannot do this now
+
+Every code that is ever raised stands in :data:`CODES`, and docs/errors.md is pinned to it by a test.
+They become HTTP in one place only: ``routes/_http.py``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+JSON = dict[str, Any]
+"""A decoded JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One row of the error table: the HTTP status it is sent with and what it means."""
+
+    status: int
+    meaning: str
+
+
+CODES: dict[str, Code] = {
+    # requests
+    "INVALID_JSON": Code(400, "The body is not JSON."),
+    "INVALID_REQUEST": Code(400, "The body or query has a field that is missing, unknown or wrong."),
+    "BODY_TOO_LARGE": Code(413, "The body is larger than max_body_bytes."),
+    "NOT_FOUND": Code(404, "There is no such route."),
+    "METHOD_NOT_ALLOWED": Code(405, "The route exists, but not with this method."),
+    "INTERNAL": Code(500, "A fault in Backplane; the server's log has the details."),
+    # catalogue
+    "NODE_CLASS_NOT_FOUND": Code(404, "This server has no node class of that name."),
+    "PORT_NOT_FOUND": Code(404, "The node class has no such input or output."),
+    # workflows
+    "WORKFLOW_MISSING": Code(400, "The request has no workflow, or an empty one."),
+    "WORKFLOW_FORMAT_UI": Code(422, "The workflow is in UI format; API format is needed."),
+    "WORKFLOW_INVALID": Code(422, "The workflow cannot run; details.findings says what to mend."),
+    # tasks
+    "TASK_NOT_FOUND": Code(404, "There is no task with this id."),
+    "TASK_FINISHED": Code(409, "The task has already ended."),
+    "OUTPUT_NOT_FOUND": Code(404, "The task has no such output, or its file is gone."),
+    "PREVIEW_NOT_FOUND": Code(404, "The task has no preview image (yet)."),
+    "NODE_FAILED": Code(500, "A node raised an error while it ran (in a task's error)."),
+    "OUT_OF_MEMORY": Code(500, "A node ran out of GPU memory (in a task's error)."),
+    "TASK_LOST": Code(500, "The prompt left ComfyUI's queue without a result (in a task's error)."),
+    "HOST_UNAVAILABLE": Code(503, "ComfyUI cannot take prompts now; see /ext/health."),
+}
+"""Every error code of the API."""
+
+
+class ApiError(Exception):
+    """An error a client is told about.
+
+    *code* is a key of :data:`CODES` and decides the HTTP status. *message* says what is wrong, *hint*
+    what to do about it, *details* whatever a program needs to act on it.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, hint: str | None = None, details: JSON | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.details: JSON = details or {}
+
+    @property
+    def status(self) -> int:
+        """HTTP status of this error."""
+        return CODES[self.code].status
+
+    def body(self) -> JSON:
+        """Give the error as every reply and every task carries it."""
+        return {
+            "error": {
+                "code": self.code,
+                "message": self.message,
+                "hint": self.hint,
+                "details": self.details,
+            }
+        }
+
+
+class InvalidRequest(ApiError):
+    """The body or the query cannot be read as the route asks."""
+
+
+class InvalidWorkflow(ApiError):
+    """The workflow was read but cannot run."""
+
+
+class NotFound(ApiError):
+    """What the path names does not exist."""
+
+
+class Conflict(ApiError):
+    """The request is right, but not in the present state."""
+
+
+class Unavailable(ApiError):
+    """The server cannot do this now."""
+
+
+def close_matches(name: str, known: Iterable[str], *, limit: int = 5) -> list[str]:
+    """Give up to *limit* names of *known* that look like *name*, the closest first, case ignored."""
+    by_folded: dict[str, str] = {}
+    for candidate in known:
+        by_folded.setdefault(candidate.casefold(), candidate)
+    found = difflib.get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.6)
+    return [by_folded[folded] for folded in found]

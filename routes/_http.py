@@ -1,0 +1,213 @@
+"""Bodies, replies, and the one place where errors become HTTP.
+
+No middleware: ComfyUI's are not ours to touch, so every handler is wrapped by :func:`enveloped` instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from ..errors import ApiError, InvalidRequest, NotFound
+
+log = logging.getLogger("backplane")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Model = TypeVar("Model", bound=BaseModel)
+
+PARSE_IN_THREAD_BYTES = 256 * 1024
+"""json.loads reads about 100 MB/s: above this it would hold the event loop for more than 2 ms."""
+
+
+def enveloped(handler: Handler) -> Handler:
+    """Wrap *handler* so that whatever it raises is answered as ``{"error": {...}}``."""
+
+    async def wrapped(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ApiError as error:
+            return error_reply(error)
+        except web.HTTPRequestEntityTooLarge:
+            return error_reply(body_too_large(None))
+        except web.HTTPException as answer:
+            if answer.status < 400:
+                raise
+            code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(answer.status)
+            if code is None:
+                raise
+            return error_reply(ApiError(code, answer.reason))
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            return error_reply(
+                ApiError(
+                    "INTERNAL",
+                    "Something went wrong in Backplane.",
+                    hint="The server's log has the details.",
+                )
+            )
+
+    return wrapped
+
+
+def dumps(value: Any) -> str:
+    """Encode *value* as compact JSON; NaN and infinities, which JSON lacks, become null."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def reply(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Answer with *value* as JSON; never cached unless *headers* say otherwise."""
+    return web.Response(
+        text=dumps(value),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"} | (headers or {}),
+    )
+
+
+def error_reply(error: ApiError) -> web.Response:
+    """Answer with *error* in its envelope."""
+    return reply(error.body(), status=error.status)
+
+
+def body_too_large(limit: int | None) -> ApiError:
+    """The error for a body over the limit; *limit* in bytes, None if the host's own limit was hit."""
+    return ApiError(
+        "BODY_TOO_LARGE",
+        "The body is too large." if limit is None else f"The body is larger than {limit} bytes.",
+        hint="Upload files apart from the workflow, or raise max_body_bytes.",
+        details={} if limit is None else {"max_bytes": limit},
+    )
+
+
+async def read_json(request: web.Request, *, limit: int) -> Any:
+    """Read a JSON body of at most *limit* bytes; numbers may be as long as JSON allows.
+
+    Raises ApiError INVALID_JSON or BODY_TOO_LARGE.
+    """
+    if request.content_length is not None and request.content_length > limit:
+        raise body_too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            raise body_too_large(limit)
+        parts.append(chunk)
+    raw = b"".join(parts)
+    try:
+        if size > PARSE_IN_THREAD_BYTES:
+            return await asyncio.to_thread(json.loads, raw)
+        return json.loads(raw)
+    except RecursionError:
+        raise InvalidRequest("INVALID_JSON", "The JSON is nested too deeply.") from None
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are both of this kind
+        message = (
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            if isinstance(error, json.JSONDecodeError)
+            else "The body is not JSON in UTF-8."
+        )
+        raise InvalidRequest("INVALID_JSON", message) from None
+
+
+async def read_model(request: web.Request, model: type[Model], *, limit: int) -> Model:
+    """Read a JSON body as *model*. Raises ApiError INVALID_REQUEST with the fields at fault."""
+    return parse_model(await read_json(request, limit=limit), model)
+
+
+def parse_model(document: Any, model: type[Model]) -> Model:
+    """Check a decoded body against *model*. Raises ApiError INVALID_REQUEST."""
+    if not isinstance(document, dict):
+        raise InvalidRequest("INVALID_REQUEST", "The body must be a JSON object.")
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        fields = {
+            ".".join(map(str, fault["loc"])) or "body": fault["msg"]
+            for fault in error.errors(include_url=False, include_context=False)
+        }
+        unknown = sorted(set(document) - set(model.model_fields))  # pyright: ignore[reportUnknownArgumentType]
+        listed = ", ".join(fields)
+        raise InvalidRequest(
+            "INVALID_REQUEST",
+            f"The body has wrong fields: {listed}.",
+            hint=f"Known fields: {', '.join(model.model_fields)}." if unknown else None,
+            details={"fields": fields},
+        ) from None
+
+
+def query_int(request: web.Request, name: str, default: int, *, least: int, most: int) -> int:
+    """Read an integer from the query. Raises ApiError INVALID_REQUEST unless least ≤ it ≤ most."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    # isascii: int() would also take digits of other scripts
+    if text.isascii() and text.lstrip("-").isdigit() and len(text) < 12:
+        value = int(text)
+        if least <= value <= most:
+            return value
+    raise InvalidRequest(
+        "INVALID_REQUEST",
+        f"{name} must be a whole number from {least} to {most}.",
+        details={"fields": {name: "not a whole number in range"}},
+    )
+
+
+def known_query(request: web.Request, *names: str) -> None:
+    """Refuse query parameters other than *names*: a misspelt filter must not look like it worked."""
+    unknown = sorted(set(request.query) - set(names))
+    if unknown:
+        raise InvalidRequest(
+            "INVALID_REQUEST",
+            f"Unknown query parameters: {', '.join(unknown)}.",
+            hint=f"Known: {', '.join(names)}." if names else "This route takes none.",
+            details={"fields": dict.fromkeys(unknown, "unknown")},
+        )
+
+
+def etag_of(body: bytes) -> str:
+    """Give the strong ETag of *body*, quotes included."""
+    return '"' + hashlib.blake2b(body, digest_size=16).hexdigest() + '"'
+
+
+def matches_etag(request: web.Request, etag: str) -> bool:
+    """Say whether ``If-None-Match`` names *etag* (weak comparison, RFC 9110 §13.1.2)."""
+    header = request.headers.get("If-None-Match")
+    if header is None:
+        return False
+    if header.strip() == "*":
+        return True
+    return etag in {candidate.strip().removeprefix("W/") for candidate in header.split(",")}
+
+
+def no_such_route(methods: frozenset[str]) -> ApiError:
+    """The error for a path under /ext that nothing serves with this method."""
+    if methods:
+        return ApiError(
+            "METHOD_NOT_ALLOWED",
+            "This route does not take this method.",
+            details={"allowed": sorted(methods)},
+        )
+    return NotFound("NOT_FOUND", "There is no such route.", hint="GET /ext lists the routes.")
