@@ -7,6 +7,7 @@ another node, and an array that is no link is wrapped as ``{"__value__": [...]}`
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,16 +31,17 @@ def looks_like_ui_format(document: Mapping[str, Any]) -> bool:
 
 
 def is_link(value: Any) -> bool:
-    """Say whether an input's value is a link, by the executor's own rule.
+    """Say whether an input's value is a link: a list of a string and a whole number.
 
-    Source of the rule: ComfyUI comfy_execution/graph_utils.py, ``is_link``: a list of a string and a
-    number. Its validation takes every list for a link, so other lists are findings, not values.
+    ComfyUI's own rule (comfy_execution/graph_utils.py, ``is_link``) also lets 0.5, true and 1e400 through,
+    but its validation, which takes every list for a link, then fails to index outputs with them. So here
+    such lists are no links, and other lists than links are findings, not values.
     """
     return (
         isinstance(value, list)
         and len(value) == 2  # pyright: ignore[reportUnknownArgumentType]
         and isinstance(value[0], str)
-        and isinstance(value[1], int | float)
+        and isinstance(value[1], int)
         and not isinstance(value[1], bool)
     )
 
@@ -54,7 +56,7 @@ def links_of(node_id: str, node: Mapping[str, Any]) -> Iterator[Link]:
     """Give the links into a node, in the order of its inputs."""
     for name, value in inputs_of(node).items():
         if is_link(value):
-            yield Link(value[0], int(value[1]), node_id, name)
+            yield Link(value[0], value[1], node_id, name)
 
 
 def title_of(node: Mapping[str, Any]) -> str | None:
@@ -82,26 +84,29 @@ def reachable(graph: Mapping[str, Any], targets: Iterable[str]) -> set[str]:
 
 
 def topological(graph: Mapping[str, Any]) -> tuple[list[str], set[str]]:
-    """Order the nodes so that each comes after what it depends on; ties keep the graph's order.
+    """Order the nodes so that each comes after what it depends on, else as they stand in *graph*.
 
     Returns the ordered ids and the ids that cannot be ordered: nodes on a cycle, or behind one.
     """
+    ids = list(graph)
+    place = {node_id: index for index, node_id in enumerate(ids)}
     waiting: dict[str, int] = {}
-    users: dict[str, list[str]] = {node_id: [] for node_id in graph}
+    users: dict[str, list[str]] = {node_id: [] for node_id in ids}
     for node_id, node in graph.items():
         sources = {link.source for link in links_of(node_id, node) if link.source in graph}
         waiting[node_id] = len(sources)
         for source in sources:
             users[source].append(node_id)
-    ready = [node_id for node_id, count in waiting.items() if count == 0]
+    ready = [place[node_id] for node_id in ids if waiting[node_id] == 0]  # ascending, so a heap
     order: list[str] = []
-    for node_id in ready:  # grows while it is walked
+    while ready:
+        node_id = ids[heapq.heappop(ready)]
         order.append(node_id)
         for user in users[node_id]:
             waiting[user] -= 1
             if waiting[user] == 0:
-                ready.append(user)
-    return order, set(graph) - set(order)
+                heapq.heappush(ready, place[user])
+    return order, set(ids).difference(order)
 
 
 def on_cycle(graph: Mapping[str, Any]) -> list[str]:

@@ -1,17 +1,22 @@
 """All settings, as one frozen value.
 
-Read from ``backplane.toml`` (in Backplane's state folder, or where BACKPLANE_CONFIG says), then from
-``BACKPLANE_*`` environment variables, which win. docs/settings.md is pinned to this file by a test.
+Read from ``backplane.toml`` (in Backplane's state folder, or the file that BACKPLANE_CONFIG names), then
+from ``BACKPLANE_*`` environment variables, which win. An empty variable counts as absent, and so does one
+that names no setting: Kubernetes sets some of that form by itself. docs/settings.md is pinned to this file
+by a test.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from .errors import close_matches
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,87 +30,104 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Backplane's settings and their defaults."""
+    """Backplane's settings and their defaults; ``least`` is the smallest value that is taken."""
 
     hooks: Literal["auto", "off"] = "auto"
     """``auto``: watch runs through ComfyUI's progress hooks. ``off``: only poll."""
-    poll_interval_s: float = 0.2
+    poll_interval_s: float = field(default=0.2, metadata={"least": 0.01})
     """Seconds between two looks at ComfyUI where a hook is missing or ``hooks`` is ``off``."""
-    max_body_bytes: int = 32 * 1024 * 1024
+    max_body_bytes: int = field(default=32 * 1024 * 1024, metadata={"least": 1024})
     """Largest JSON body a route reads, in bytes."""
-    finished_tasks_kept: int = 10_000
+    finished_tasks_kept: int = field(default=10_000, metadata={"least": 0})
     """How many finished tasks are kept; the oldest go first."""
     learn_pairs: bool = True
     """Count which nodes this server's own runs connect, to rank suggestions."""
 
 
-_LEAST: dict[str, float] = {
-    "poll_interval_s": 0.01,
-    "max_body_bytes": 1024,
-    "finished_tasks_kept": 0,
-}
+def variable_of(setting: str) -> str:
+    """Give the environment variable of a setting."""
+    return "BACKPLANE_" + setting.upper()
 
 
 def load(state_dir: Path, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings. Raises :class:`SettingsError`; a missing file means defaults."""
+    """Read the settings. Raises :class:`SettingsError`. No file means defaults, unless one was named."""
     environ = os.environ if environ is None else environ
-    named = environ.get("BACKPLANE_CONFIG")
-    path = Path(named) if named else state_dir / "backplane.toml"
+    kinds = get_type_hints(Settings)
+    known = {setting.name: setting for setting in fields(Settings)}
     values: dict[str, Any] = {}
-    known = get_type_hints(Settings)
-    if named or path.is_file():
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(f"{path.name} cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path.name} is not TOML: {error}") from error
-        for key, value in document.items():
-            if key not in known:
-                raise SettingsError(f"{path.name}: there is no setting {key!r}")
-            values[key] = _checked(key, known[key], value, path.name)
-    for field in fields(Settings):
-        variable = "BACKPLANE_" + field.name.upper()
-        if variable in environ:
-            text = environ[variable]
-            values[field.name] = _checked(
-                field.name,
-                known[field.name],
-                _from_text(known[field.name], text, variable),
-                variable,
-            )
+    source, document = _read(state_dir, environ.get("BACKPLANE_CONFIG"))
+    for name, value in document.items():
+        if name not in known:
+            near = close_matches(name, known, limit=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{source}: there is no setting {name!r}{meant}")
+        values[name] = _checked(known[name], kinds[name], value, source)
+    for name, setting in known.items():
+        variable = variable_of(name)
+        text = environ.get(variable, "").strip()
+        if text:
+            value = _from_text(kinds[name], text, variable)
+            values[name] = _checked(setting, kinds[name], value, variable)
     return Settings(**values)
 
 
-def _from_text(kind: Any, text: str, source: str) -> Any:
-    if kind is bool:
-        lowered = text.strip().lower()
-        if lowered in {"1", "true", "yes", "on"}:
-            return True
-        if lowered in {"0", "false", "no", "off"}:
-            return False
-        raise SettingsError(f"{source} takes true or false, not {text!r}")
+def _read(state_dir: Path, named: str | None) -> tuple[str, dict[str, Any]]:
+    """Give the file's name, as messages show it, and what is in it."""
+    path = Path(named) if named else state_dir / "backplane.toml"
+    source = named or path.name
     try:
-        if kind is int:
-            return int(text)
-        if kind is float:
-            return float(text)
-    except ValueError:
-        raise SettingsError(f"{source} takes a number, not {text!r}") from None
-    return text
+        return source, tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' Notepad adds the -sig
+    except FileNotFoundError:
+        if not named:
+            return source, {}
+        raise SettingsError(f"{source}, which BACKPLANE_CONFIG names, does not exist") from None
+    except OSError as error:
+        raise SettingsError(f"{source} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{source} is not TOML: {error}") from error
 
 
-def _checked(key: str, kind: Any, value: Any, source: str) -> Any:
+def _from_text(kind: Any, text: str, source: str) -> Any:
+    """Read a variable's text as a value of *kind*."""
+    if kind is bool:
+        if text.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if text.lower() in {"0", "false", "no", "off"}:
+            return False
+    elif kind in {int, float}:
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    else:
+        return text
+    raise SettingsError(f"{source} takes {_words(kind)}, not {text!r}")
+
+
+def _checked(setting: Field[Any], kind: Any, value: Any, source: str) -> Any:
+    """Give *value* if *setting* takes it; whole numbers do for numbers."""
     if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            choices = ", ".join(map(repr, get_args(kind)))
-            raise SettingsError(f"{source}: {key} takes one of {choices}, not {value!r}")
-        return value
+        if value in get_args(kind):
+            return value
+        raise SettingsError(f"{source}: {setting.name} takes {_words(kind)}, not {value!r}")
     if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise SettingsError(f"{source}: {key} takes {kind.__name__}, not {type(value).__name__}")
-    least = _LEAST.get(key)
-    if least is not None and not value >= least:
-        raise SettingsError(f"{source}: {key} must be at least {least:g}, not {value!r}")
+        value = _as_float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise SettingsError(f"{source}: {setting.name} takes {_words(kind)}, not {value!r}")
+    least = setting.metadata.get("least")
+    if least is not None and value < least:
+        raise SettingsError(f"{source}: {setting.name} must be at least {least}, not {value!r}")
     return value
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(repr, get_args(kind)))
+    return {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "text")

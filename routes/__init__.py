@@ -1,1 +1,83 @@
-"""The HTTP face."""
+"""The one route table, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from ..services import Services
+from ._http import Handler, enveloped, no_such_route
+from .catalog import CatalogRoutes
+from .system import SystemRoutes
+from .tasks import TaskRoutes
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row: HTTP method, path pattern, handler."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+def table(services: Services) -> list[Route]:
+    """Give every route of the API. docs/api.md is pinned to it by a test."""
+    system = SystemRoutes(services)
+    catalog = CatalogRoutes(services.catalog, services.settings)
+    tasks = TaskRoutes(services.tasks, services.settings)
+    return [
+        Route("GET", "/ext", system.index),
+        Route("GET", "/ext/health", system.health),
+        Route("GET", "/ext/live", system.live),
+        Route("GET", "/ping", system.live),
+        Route("GET", "/ext/system", system.system),
+        Route("GET", "/ext/catalog", catalog.index),
+        Route("GET", "/ext/catalog/{class_type:.+}/next", catalog.next_nodes),
+        Route("GET", "/ext/catalog/{class_type:.+}/previous", catalog.previous_nodes),
+        Route("GET", "/ext/catalog/{class_type:.+}", catalog.one),
+        Route("POST", "/ext/tasks", tasks.create),
+        Route("GET", "/ext/tasks", tasks.index),
+        Route("GET", "/ext/tasks/{id}", tasks.one),
+        Route("POST", "/ext/tasks/{id}/cancel", tasks.cancel),
+        Route("GET", "/ext/tasks/{id}/preview", tasks.preview),
+        Route("GET", "/ext/tasks/{id}/outputs/{n}", tasks.output),
+    ]
+
+
+def register(routes: web.RouteTableDef, services: Services) -> None:
+    """Mount every route, and an answer in our envelope for every other path under /ext.
+
+    ComfyUI (and the sandbox) repeats each under ``/api``.
+    """
+    rows = table(services)
+    for row in rows:
+        # .get also answers HEAD
+        mount = routes.get if row.method == "GET" else routes.post
+        mount(row.path)(enveloped(row.handler))
+    patterns = [(row.method, _pattern(row.path)) for row in rows]
+
+    async def nothing_here(request: web.Request) -> web.StreamResponse:
+        path = request.path.removeprefix("/api")
+        methods = frozenset(method for method, pattern in patterns if pattern.fullmatch(path))
+        raise no_such_route(methods)
+
+    for path in ("/ext", "/ext/{tail:.*}"):
+        routes.route("*", path)(enveloped(nothing_here))
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Turn a path pattern of aiohttp, ``{name}`` or ``{name:regex}``, into a regular expression."""
+    parts = re.split(r"\{\w+(?::([^{}]+))?\}", path)
+    literals, regexes = parts[::2], parts[1::2]
+    built = re.escape(literals[0])
+    for regex, literal in zip(regexes, literals[1:], strict=True):
+        built += f"(?:{regex or '[^/]+'})" + re.escape(literal)
+    return re.compile(built)
+
+
+def paths(services: Services) -> list[tuple[str, str]]:
+    """Give (method, path) of every route, regular expressions left out of the path."""
+    return [(row.method, re.sub(r"\{(\w+):[^{}]+\}", r"{\1}", row.path)) for row in table(services)]

@@ -1,0 +1,209 @@
+"""The sandbox as Backplane's host (see host/protocol.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from ..errors import JSON
+from ..host.protocol import (
+    Check,
+    NewPrompt,
+    QueueChanged,
+    QueueSnapshot,
+    RunEnded,
+    RunEvent,
+)
+from .files import Files
+from .mailbox import Mailbox
+from .prompt_queue import Item, Outcome, PromptQueue
+from .registry import Registry
+from .submissions import Submissions
+from .worker import Worker
+from .ws import Audience
+
+VERSION = "0.33.0+sandbox"
+"""The ComfyUI whose surface this follows."""
+
+FEATURES: JSON = {
+    "supports_preview_metadata": True,
+    "max_upload_size": 100 * 1024 * 1024,
+}
+
+
+class SandboxHost:
+    """A server that Backplane runs in. Implements :class:`backplane.host.protocol.Host`."""
+
+    def __init__(self, files: Files, registry: Registry) -> None:
+        self.files = files
+        self.registry = registry
+        self._sinks: list[Callable[[RunEvent], None]] = []
+        self._events: Mailbox[RunEvent] = Mailbox(self._deliver)
+        self.prompts = PromptQueue(removed=self._removed, done=self._done, changed=self._changed)
+        self.audience = Audience(status=self.status, features=FEATURES)
+        self.worker = Worker(self.prompts, registry, self._events.post, self.audience)
+        self.submissions = Submissions(registry, self.prompts)
+
+    async def start(self) -> None:
+        """Begin to take prompts and to report, on the running loop."""
+        loop = asyncio.get_running_loop()
+        self._events.open(loop)
+        self.audience.open(loop)
+        self.worker.start()
+
+    async def stop(self) -> None:
+        """Interrupt what runs, and end."""
+        await asyncio.to_thread(self.worker.stop)
+        self._events.close()
+        await self.audience.close()
+
+    @property
+    def name(self) -> Literal["comfyui", "sandbox"]:
+        """It pretends nothing."""
+        return "sandbox"
+
+    @property
+    def version(self) -> str:
+        """The ComfyUI that the sandbox follows, marked as what it is."""
+        return VERSION
+
+    def status(self) -> JSON:
+        """What ``GET /prompt`` and the websocket say of the queue."""
+        return {"exec_info": {"queue_remaining": self.prompts.remaining()}}
+
+    # Where node definitions come from
+
+    def class_types(self) -> Sequence[str]:
+        """Names of all node classes loaded now."""
+        return self.registry.class_types()
+
+    def class_token(self, class_type: str) -> Hashable:
+        """A value that changes when the class behind the name is replaced."""
+        return self.registry.token(class_type)
+
+    def node_info(self, class_type: str) -> JSON:
+        """One entry of ``/object_info``. Raises KeyError, or anything that a pack's class raises."""
+        return self.registry.node_info(class_type)
+
+    def file_lists(self, class_type: str) -> frozenset[str] | None:
+        """Which file lists the definition reads; not known for the classes of packs."""
+        lists: frozenset[str] | None = getattr(self.registry.get(class_type), "FILE_LISTS", None)
+        return lists
+
+    def param_folders(self, class_type: str) -> Mapping[str, str]:
+        """``{param: model folder}`` for the file COMBOs."""
+        folders: Mapping[str, str] = getattr(self.registry.get(class_type), "MODEL_FOLDERS", {})
+        return folders
+
+    def file_list_stamps(self) -> Mapping[str, Hashable]:
+        """A value per file list that changes with the list. Touches the disk."""
+        return self.files.stamps()
+
+    def model_files(self, folder: str) -> Sequence[str]:
+        """File names of one model folder."""
+        return self.files.model_files(folder)
+
+    # Where prompts run
+
+    async def submit(self, prompt: NewPrompt) -> Mapping[str, JSON]:
+        """Queue *prompt*; answers the node errors of outputs that will not run. Raises PromptRejected."""
+        accepted = await self.submissions.submit(
+            {
+                "prompt": prompt.graph,
+                "prompt_id": prompt.prompt_id,
+                "client_id": prompt.client_id,
+                "extra_data": prompt.extra_data,
+                "partial_execution_targets": None if prompt.targets is None else list(prompt.targets),
+            }
+        )
+        return accepted.node_errors
+
+    def cancel(self, prompt_id: str) -> Literal["removed", "interrupting", "absent"]:
+        """Take a pending prompt off the queue, or stop the running one."""
+        return self.prompts.cancel(prompt_id)
+
+    def queue(self) -> QueueSnapshot:
+        """The queue now."""
+        return self.prompts.snapshot()
+
+    def subscribe(self, sink: Callable[[RunEvent], None]) -> None:
+        """Have every event from now on delivered to *sink*, on the event loop."""
+        self._sinks.append(sink)
+
+    # The machine
+
+    def state_dir(self) -> Path:
+        """Backplane's own folder."""
+        folder = self.files.state_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def output_file(self, filename: str, subfolder: str, kind: str) -> Path | None:
+        """The file behind an output; None if absent or outside its folder. Touches the disk."""
+        return self.files.file(filename, subfolder, kind)
+
+    def system(self) -> JSON:
+        """Memory in bytes, versions and devices, in the shape of ``/system_stats``."""
+        memory = psutil.virtual_memory()
+        return {
+            "system": {
+                "os": sys.platform,
+                "ram_total": memory.total,
+                "ram_free": memory.available,
+                "comfyui_version": VERSION,
+                "python_version": platform.python_version(),
+                "pytorch_version": None,
+                "embedded_python": False,
+                "argv": [],
+            },
+            "devices": [
+                {
+                    "name": "simulated",
+                    "type": "cpu",
+                    "index": None,
+                    "vram_total": memory.total,
+                    "vram_free": memory.available,
+                    "torch_vram_total": 0,
+                    "torch_vram_free": 0,
+                }
+            ],
+        }
+
+    def checks(self) -> Sequence[Check]:
+        """Is the prompt worker alive."""
+        alive = self.worker.alive()
+        return [Check("worker", alive, "takes prompts" if alive else "the prompt worker has ended")]
+
+    # From the worker's thread, under the queue's lock: only hand over
+
+    def _removed(self, item: Item) -> None:
+        self._events.post(RunEnded(item.prompt.prompt_id, time.time(), "removed"))
+
+    def _done(self, item: Item, outcome: Outcome) -> None:
+        self._events.post(
+            RunEnded(
+                item.prompt.prompt_id,
+                time.time(),
+                outcome.status,
+                outcome.outputs,
+                outcome.display_ids(),
+                outcome.error,
+            )
+        )
+
+    def _changed(self, snapshot: QueueSnapshot) -> None:
+        self._events.post(QueueChanged(snapshot))
+        remaining = len(snapshot.running) + len(snapshot.pending)
+        status = {"status": {"exec_info": {"queue_remaining": remaining}}}
+        self.audience.tell(None, "status", status)
+
+    def _deliver(self, event: RunEvent) -> None:
+        for sink in list(self._sinks):
+            sink(event)

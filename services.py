@@ -1,0 +1,41 @@
+"""The composition root: which parts there are and what each is given. No globals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .catalog import Catalog, PairCounts
+from .host.protocol import Host
+from .settings import Settings
+from .tasks import Tasks
+
+VERSION = "0.1.0"
+"""Backplane's own version; pyproject.toml is pinned to it by a test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the routes call."""
+
+    settings: Settings
+    host: Host
+    catalog: Catalog
+    tasks: Tasks
+
+    def start(self) -> None:
+        """Begin to watch the host. On the event loop, once, before the first request."""
+        self.tasks.start()
+
+    async def stop(self) -> None:
+        """Write down what is only in memory. ComfyUI never calls this; the sandbox does."""
+        await self.catalog.close()
+
+
+def build(settings: Settings, host: Host) -> Services:
+    """Put the parts together; nothing runs before :meth:`Services.start`."""
+    pairs = PairCounts(
+        host.state_dir() / "node_pairs.json" if settings.learn_pairs else None,
+    )
+    catalog = Catalog(host, pairs)
+    tasks = Tasks(host, catalog, kept=settings.finished_tasks_kept)
+    return Services(settings=settings, host=host, catalog=catalog, tasks=tasks)

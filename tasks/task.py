@@ -1,0 +1,131 @@
+"""A task as clients see it: statuses, errors, times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from ..errors import JSON
+from .outputs import Output
+from .progress import RunProgress
+
+Status = Literal["queued", "running", "canceling", "succeeded", "failed", "cancelled"]
+
+STATUSES: tuple[Status, ...] = ("queued", "running", "canceling", "succeeded", "failed", "cancelled")
+"""In the order in which a task can go through them; ``canceling`` until the node really stopped."""
+
+FINISHED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
+"""A task that is in one of these never changes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError:
+    """Why a task failed. *code* is one of :data:`~..errors.CODES`."""
+
+    code: str
+    message: str
+    node_id: str | None = None
+    class_type: str | None = None
+    exception_type: str | None = None
+    retryable: bool = False
+
+    def to_json(self) -> JSON:
+        """Give the error as tasks carry it."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "node_id": self.node_id,
+            "class_type": self.class_type,
+            "exception_type": self.exception_type,
+            "retryable": self.retryable,
+        }
+
+
+@dataclass(slots=True)
+class Task:
+    """One run and all that is known of it. Changed on the event loop only; times are Unix seconds."""
+
+    id: str
+    """The ComfyUI prompt_id."""
+    number: int
+    """Counts up in the order in which tasks came."""
+    origin: Literal["api", "comfyui"]
+    """Who queued it: a request to ``/ext/tasks``, or any other client of ComfyUI."""
+    created_at: float
+    progress: RunProgress
+    graph: Mapping[str, JSON] | None = None
+    """The workflow, while it is needed."""
+    status: Status = "queued"
+    started_at: float | None = None
+    finished_at: float | None = None
+    outputs: list[Output] = field(default_factory=list[Output])
+    error: TaskError | None = None
+    warnings: tuple[JSON, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    client_id: str | None = None
+    version: int = 0
+    """Counts the changes, for the ETag."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has come to an end."""
+        return self.status in FINISHED
+
+    @property
+    def etag(self) -> str:
+        """Strong ETag; changes whenever the task does."""
+        return f'"{self.id}-{self.version}"'
+
+    def to_json(self, queue_position: int | None, *, nodes: bool = True) -> JSON:
+        """Give the task as replies carry it, with its *nodes* or without."""
+        progress = self.progress
+        shown: JSON = {
+            "id": self.id,
+            "kind": "prompt",
+            "status": self.status,
+            "origin": self.origin,
+            "priority": 0,
+            "attempt": 1,
+            "max_attempts": 1,
+            "created_at": rfc3339(self.created_at),
+            "started_at": rfc3339(self.started_at),
+            "finished_at": rfc3339(self.finished_at),
+            "queue_position": queue_position,
+            "eta_s": None,
+            "progress": 1.0 if self.status == "succeeded" else round(min(progress.fraction, 0.9999), 4),
+            "nodes_total": progress.total,
+            "nodes_done": progress.settled,
+            "current": list(progress.running),
+        }
+        if nodes:
+            shown["nodes"] = {
+                node_id: {
+                    "class_type": node.class_type,
+                    "title": node.title,
+                    "status": node.state,
+                    "value": node.value,
+                    "max": node.max,
+                    "started_at": rfc3339(node.started_at),
+                    "duration_s": None if node.duration_s is None else round(node.duration_s, 4),
+                    "parent": node.parent,
+                }
+                for node_id, node in progress.nodes.items()
+            }
+        shown["outputs"] = [
+            output.to_json(f"/ext/tasks/{self.id}/outputs/{place}")
+            for place, output in enumerate(self.outputs)
+        ]
+        shown["error"] = None if self.error is None else self.error.to_json()
+        shown["warnings"] = list(self.warnings)
+        shown["metadata"] = dict(self.metadata)
+        return shown
+
+
+def rfc3339(at: float | None) -> str | None:
+    """Write Unix seconds as RFC 3339 in UTC with milliseconds."""
+    if at is None:
+        return None
+    moment = datetime.fromtimestamp(at, timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

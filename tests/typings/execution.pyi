@@ -1,0 +1,20 @@
+import threading
+from typing import Any, Callable
+
+class PromptQueue:
+    mutex: threading.RLock
+    currently_running: dict[int, tuple[Any, ...]]
+    history: dict[str, dict[str, Any]]
+    def get_current_queue_volatile(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]: ...
+    def get_history(
+        self,
+        prompt_id: str | None = ...,
+        max_items: int | None = ...,
+        offset: int = ...,
+        map_function: Callable[[dict[str, Any]], Any] | None = ...,
+    ) -> dict[str, Any]: ...
+    def delete_queue_item(self, function: Callable[[tuple[Any, ...]], bool]) -> bool: ...
+
+class PromptExecutor:
+    server: Any
+    add_message: Callable[..., Any]

@@ -1,0 +1,167 @@
+"""The documents say what the code does, both ways."""
+
+import ast
+import inspect
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backplane import routes, settings
+from backplane.errors import CODES
+from backplane.services import Services
+from backplane.settings import Settings, variable_of
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = ("README.md", "README.zh.md")
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.joinpath("docs").glob("**/*.md")], key=lambda path: path.as_posix()
+)
+
+EN, ZH = (ROOT.joinpath(name).read_text(encoding="utf-8") for name in READMES)
+
+
+def read(name: str) -> str:
+    return ROOT.joinpath(name).read_text(encoding="utf-8")
+
+
+def rows(text: str, header: str) -> list[list[str]]:
+    """Cells of every table whose header line begins with *header*, backticks at a cell's ends removed."""
+    found: list[list[str]] = []
+    inside = False
+    for line in text.splitlines():
+        if line.startswith(f"| {header} |"):
+            inside = True
+        elif not line.startswith("|"):
+            inside = False
+        elif inside and not line.startswith("| ---"):
+            cells = re.split(r"(?<!\\) \| ", line.strip("| "))
+            found.append([re.sub(r"^`([^`]*)`$", r"\1", cell) for cell in cells])
+    return found
+
+
+def blocks(text: str, *languages: str) -> list[str]:
+    found = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    return [body for language, body in found if language in languages]
+
+
+def prose(text: str) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+# The table only names the handlers, so nothing behind them is needed.
+NOTHING: Any = dict.fromkeys((part.name for part in fields(Services)), None)
+ROUTES = set(routes.paths(Services(**NOTHING | {"settings": Settings()})))
+
+
+def test_errors_md_has_every_code_with_its_status_and_meaning_in_order():
+    documented = rows(read("docs/errors.md"), "code | status | meaning")
+    assert documented == [[code, str(row.status), row.meaning] for code, row in CODES.items()]
+
+
+def test_settings_md_has_every_setting_with_its_default_and_variable_in_order():
+    documented = rows(read("docs/settings.md"), "setting | default | variable | meaning")
+    assert [row[:3] for row in documented] == [
+        [setting.name, json.dumps(getattr(Settings(), setting.name)), variable_of(setting.name)]
+        for setting in fields(Settings)
+    ]
+
+
+def test_settings_md_says_what_the_code_says_about_each_setting():
+    body = ast.parse(inspect.getsource(settings.Settings)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    said = {
+        field.target.id: docstring.value.value
+        for field, docstring in zip(body.body, body.body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant)
+    }
+    assert said.keys() == {setting.name for setting in fields(Settings)}
+    for name, *_, meaning in rows(read("docs/settings.md"), "setting | default | variable | meaning"):
+        sentences = re.sub(r'[`"]', "", str(said[name])).rstrip(".")
+        assert sentences in re.sub(r'[`"]', "", meaning)
+
+
+def test_settings_md_names_the_bound_of_each_setting_that_has_one():
+    documented = rows(read("docs/settings.md"), "setting | default | variable | meaning")
+    least = {setting.name: setting.metadata.get("least") for setting in fields(Settings)}
+    named = {name: re.findall(r"at least ([\d.]*\d)", meaning.lower()) for name, *_, meaning in documented}
+    assert named == {name: [] if bound is None else [str(bound)] for name, bound in least.items()}
+
+
+def test_the_example_in_settings_md_can_be_loaded(tmp_path: Path):
+    (example,) = blocks(read("docs/settings.md"), "toml")
+    tmp_path.joinpath("backplane.toml").write_text(example, encoding="utf-8")
+    assert settings.load(tmp_path, {}) == Settings(learn_pairs=False, max_body_bytes=64 * 1024 * 1024)
+
+
+def test_api_md_has_every_route_and_no_other():
+    documented = [tuple(row[0].split(" ", 1)) for row in rows(read("docs/api.md"), "route | does")]
+    assert len(documented) == len(set(documented))
+    assert set(documented) == ROUTES
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_address_in_an_example_is_a_route(path: Path):
+    patterns = [re.escape(pattern) for _, pattern in ROUTES]
+    patterns = [re.sub(r"\\\{\w+\\\}", "[^/]+", pattern) for pattern in patterns]
+    text = path.read_text(encoding="utf-8")
+    called = re.findall(r"localhost:8188(/(?:ext|ping)[^\s?'\"`]*)", text)
+    assert [address for address in called if not any(re.fullmatch(each, address) for each in patterns)] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_and_every_file_in_an_example_leads_somewhere(path: Path):
+    text = path.read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", prose(text)):
+        file = path.parent / target if target else path
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", prose(file.read_text(encoding="utf-8")), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w-]", "", each.lower().replace(" ", "-")) for each in headings}
+    for file_name in re.findall(r"-d @(\S+)", text):
+        document = json.loads(read(file_name))
+        assert isinstance(document, dict)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_json_example_is_json(path: Path):
+    for block in blocks(path.read_text(encoding="utf-8"), "json"):
+        json.loads(block)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/requests/*.json")), ids=lambda path: path.name)
+def test_every_request_to_try_has_a_workflow_in_api_format(path: Path):
+    document: Any = json.loads(path.read_text(encoding="utf-8"))
+    assert document["workflow"]
+    assert all({"class_type", "inputs"} <= node.keys() for node in document["workflow"].values())
+
+
+def test_both_readmes_have_the_same_sections_commands_links_and_lists():
+    for pattern in (r"^#+(?= )", r"^(?:-|\d+\.|\|)(?= )"):
+        assert re.findall(pattern, prose(EN), re.MULTILINE) == re.findall(pattern, prose(ZH), re.MULTILINE)
+    assert sorted(re.findall(r"`[^`\n]+`", prose(EN))) == sorted(re.findall(r"`[^`\n]+`", prose(ZH)))
+    languages = ("", "console", "json", "sh", "toml")
+    assert blocks(EN, *languages) == blocks(ZH, *languages)
+    links = [set(re.findall(r"\]\(([^)]+)\)", text)) - set(READMES) for text in (EN, ZH)]
+    assert links[0] == links[1]
+
+
+def test_both_readmes_lead_to_each_other():
+    assert "(README.zh.md)" in EN
+    assert "(README.md)" in ZH
+
+
+def test_the_readme_says_the_two_commands():
+    assert {"python dev.py serve", "python dev.py test"} <= {
+        line.strip("$ ") for block in blocks(EN, "console") for line in block.splitlines()
+    }
+
+
+def test_the_newest_entry_of_the_changelog_is_this_version_or_the_next():
+    versions = re.findall(r"^## \[([^\]]+)\]", read("CHANGELOG.md"), re.MULTILINE)
+    version = re.search(r'^version = "(.+)"$', read("pyproject.toml"), re.MULTILINE)
+    assert version is not None
+    assert versions[0] in {"Unreleased", version.group(1)}
