@@ -80,8 +80,8 @@ class _Indexes:
 class Catalog:
     """The catalogue of *source*; *pairs* ranks suggestions.
 
-    On the event loop: the coroutines, :attr:`snapshot`, :meth:`spec`, :meth:`node`, :meth:`learn`. The other methods may take
-    some milliseconds, and :meth:`refresh` as long as the packs need: call those in a thread.
+    On the event loop: the coroutines, :attr:`snapshot`, :meth:`spec`, :meth:`node`, :meth:`learn`. The other
+    methods may take some milliseconds, and :meth:`refresh` as long as the packs need: call those in a thread.
     """
 
     def __init__(self, source: NodeSource, pairs: PairCounts | None = None) -> None:

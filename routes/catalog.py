@@ -127,5 +127,5 @@ def _takes_gzip(request: web.Request) -> bool:
     for item in request.headers.get("Accept-Encoding", "").lower().split(","):
         coding, _, parameters = item.partition(";")
         weight = parameters.replace(" ", "").removeprefix("q=")
-        accepted[coding.strip()] = weight.rstrip("0") not in {"", "."} or not weight
+        accepted[coding.strip()] = weight == "" or weight.strip("0.") != ""
     return accepted.get("gzip", accepted.get("*", False))

@@ -150,9 +150,7 @@ def absorb(node_class: type[Any], returns: list[Any]) -> tuple[list[Returned], J
     return returned, {name: [item for ui in uis for item in plain(ui.get(name, []))] for name in uis[0]}
 
 
-def merge(
-    node_class: type[Any], returned: list[Returned], results: Mapping[str, Result]
-) -> list[list[Any]]:
+def merge(node_class: type[Any], returned: list[Returned], results: Mapping[str, Result]) -> list[list[Any]]:
     """Put the outputs of all calls together, one list per output.
 
     Links into an expanded graph become what the nodes there gave (*results*).

@@ -103,7 +103,8 @@ class PromptRoutes:
         """The finished prompts, ``?max_items=&offset=``."""
         try:
             limit, offset = (
-                int(request.query[name]) if name in request.query else None for name in ("max_items", "offset")
+                int(request.query[name]) if name in request.query else None
+                for name in ("max_items", "offset")
             )
         except ValueError:
             raise web.HTTPBadRequest(text="max_items and offset are whole numbers") from None

@@ -79,7 +79,11 @@ class FileRoutes:
         form = await request.post()
         image = form.get("image")
         kind, subfolder = form.get("type", "input"), form.get("subfolder", "")
-        if not isinstance(image, web.FileField) or not isinstance(kind, str) or not isinstance(subfolder, str):
+        if (
+            not isinstance(image, web.FileField)
+            or not isinstance(kind, str)
+            or not isinstance(subfolder, str)
+        ):
             raise web.HTTPBadRequest(text="image must be a file, type and subfolder texts")
         name = image.filename
         folder = self._files.inside(kind, subfolder)

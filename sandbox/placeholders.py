@@ -7,7 +7,8 @@ import struct
 from pathlib import Path
 
 from .files import Files
-from .nodes.picture import Recipe, paint, to_pillow
+from .nodes.picture import Recipe, paint
+from .nodes.pixels import to_pillow
 
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 LORA = "sandbox-placeholder-lora.safetensors"

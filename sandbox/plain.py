@@ -16,7 +16,7 @@ def plain(value: object) -> Any:
     NaN and infinities, which JSON lacks, become null, numpy scalars numbers, anything else its ``str()``.
     """
     if isinstance(value, np.generic):
-        value = value.item()
+        return plain(cast("object", value.item()))
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

@@ -64,7 +64,9 @@ class PromptQueue:
     only hand over. *removed*: a prompt left before it began. *done*: a prompt is in the history.
     """
 
-    def __init__(self, *, removed: Removed, done: Done, changed: Changed, history: int = HISTORY_KEPT) -> None:
+    def __init__(
+        self, *, removed: Removed, done: Done, changed: Changed, history: int = HISTORY_KEPT
+    ) -> None:
         self._removed = removed
         self._done = done
         self._changed = changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ..errors import JSON
 
@@ -39,7 +39,7 @@ class InputSpec:
     def choices(self) -> list[Any] | None:
         """The values that a combo takes; None if it is no combo."""
         if isinstance(self.type, list):
-            return list(self.type)  # pyright: ignore[reportUnknownArgumentType]
+            return list(cast("list[Any]", self.type))
         if self.type == "COMBO":
             return list(self.options.get("options", []))
         return None

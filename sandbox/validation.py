@@ -157,7 +157,9 @@ class _Check:
         for node_id in stuck:
             self._findings[node_id].valid = False
         while cycle := on_cycle(stuck):
-            path = " -> ".join(f"{node_id} ({stuck[node_id]['class_type']})" for node_id in [*cycle, cycle[0]])
+            path = " -> ".join(
+                f"{node_id} ({stuck[node_id]['class_type']})" for node_id in [*cycle, cycle[0]]
+            )
             for node_id in cycle:
                 error = refusal(
                     "dependency_cycle",
@@ -213,24 +215,18 @@ class _Check:
         takes_all = spec is not None and spec.varkw is not None
         received: JSON = {}
         for name, wanted in schema.inputs.items():
+            error: JSON | None = None
             if name not in inputs:
                 if wanted.required:
-                    short = name.rpartition(".")[2] if getattr(node_class, "V3", False) else name
-                    errors.append(
-                        refusal(
-                            "required_input_missing", "Required input is missing", short, input_name=name
-                        )
-                    )
+                    error = _missing(name, node_class)
             elif isinstance(inputs[name], list):
                 error = self._link_error(wanted, inputs[name], received, "input_types" in checked_by_node)
-                if error is not None:
-                    errors.append(error)
             else:
                 error = convert(wanted, inputs)
                 if error is None and not takes_all and name not in checked_by_node:
                     error = range_error(wanted, inputs[name])
-                if error is not None:
-                    errors.append(error)
+            if error is not None:
+                errors.append(error)
         if own_check is not None:
             arguments = {
                 name: None if isinstance(value, list) else value
@@ -244,19 +240,13 @@ class _Check:
     def _link_error(
         self, wanted: InputSpec, link: list[Any], received: JSON, node_checks_types: bool
     ) -> JSON | None:
-        if len(link) == 2:
-            source = self._graph[link[0]]  # a dangling link raises, as it does in ComfyUI
-            source_class: Any = self._registry.get(source["class_type"])
-            given = source_class.RETURN_TYPES[link[1]]
-        if len(link) != 2 or not is_link(link):
-            return refusal(
-                "bad_linked_input",
-                "Bad linked input, must be a length-2 list of [node_id, slot_index]",
-                wanted.name,
-                input_name=wanted.name,
-                input_config=wanted.config(),
-                received_value=link,
-            )
+        if len(link) != 2:
+            return _bad_link(wanted, link)
+        source = self._graph[link[0]]  # a dangling link raises, as it does in ComfyUI
+        source_class: Any = self._registry.get(source["class_type"])
+        given = source_class.RETURN_TYPES[link[1]]
+        if not is_link(link):
+            return _bad_link(wanted, link)
         received[wanted.name] = given
         if node_checks_types or fits(given, wanted.type):
             return None
@@ -269,3 +259,19 @@ class _Check:
             received_type=given,
             linked_node=link,
         )
+
+
+def _bad_link(wanted: InputSpec, link: list[Any]) -> JSON:
+    return refusal(
+        "bad_linked_input",
+        "Bad linked input, must be a length-2 list of [node_id, slot_index]",
+        wanted.name,
+        input_name=wanted.name,
+        input_config=wanted.config(),
+        received_value=link,
+    )
+
+
+def _missing(name: str, node_class: type[Any]) -> JSON:
+    short = name.rpartition(".")[2] if getattr(node_class, "V3", False) else name
+    return refusal("required_input_missing", "Required input is missing", short, input_name=name)

@@ -39,6 +39,7 @@ class FakeNodeSource:
         self.checks = 0
         self.gate = threading.Event()
         self.gate.set()
+        self.begun = threading.Event()
 
     def add(self, name, info=None, reads=frozenset()):
         self.infos[name] = node(name) if info is None else info
@@ -47,6 +48,7 @@ class FakeNodeSource:
 
     def class_types(self):
         self.checks += 1
+        self.begun.set()
         assert self.gate.wait(10)
         return list(self.infos)
 
@@ -69,7 +71,7 @@ class FakeNodeSource:
     def file_list_stamps(self):
         return dict(self.stamps)
 
-    def model_files(self, folder):
+    def model_files(self, _folder):
         return []
 
 
@@ -227,8 +229,7 @@ async def test_requests_at_the_same_time_share_one_look(catalog, source):
 async def test_a_request_is_not_answered_from_a_look_that_began_before_it(catalog, source):
     source.gate.clear()
     first = asyncio.create_task(catalog.ready())
-    while source.checks == 0:
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(source.begun.wait, 10)
     late = [asyncio.create_task(catalog.ready()) for _ in range(5)]
     source.gate.set()
     await asyncio.gather(first, *late)
@@ -238,8 +239,7 @@ async def test_a_request_is_not_answered_from_a_look_that_began_before_it(catalo
 async def test_a_client_that_leaves_does_not_take_the_look_from_the_others(catalog, source):
     source.gate.clear()
     leaving, staying = asyncio.create_task(catalog.ready()), asyncio.create_task(catalog.ready())
-    while source.checks == 0:
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(source.begun.wait, 10)
     leaving.cancel()
     source.gate.set()
     assert names(await staying) == ["A", "B", "C"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 from backplane.nodespec import LEARNED_WEIGHT, Pair, PairCounts, pair_key
@@ -63,21 +64,14 @@ async def test_counts_outlive_the_process(kept):
     assert [path.name for path in kept.parent.iterdir()] == ["node_pairs.json"]
 
 
-async def test_counts_are_saved_a_while_after_something_was_learned(kept):
+async def test_counts_are_saved_a_while_after_something_was_learned(kept, monkeypatch):
     counts = PairCounts(kept, shipped=None, save_after_s=0)
+    save, saved = counts.save, threading.Event()
+    monkeypatch.setattr(counts, "save", lambda: (save(), saved.set()))
     counts.learn(GRAPH)
-    async with asyncio.timeout(10) if hasattr(asyncio, "timeout") else _forever():
-        while not kept.exists():
-            await asyncio.sleep(0)
+    assert await asyncio.to_thread(saved.wait, 10)
+    assert kept.exists()
     await counts.close()
-
-
-class _forever:  # noqa: N801 - stands in for asyncio.timeout on Python 3.10
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_):
-        return None
 
 
 async def test_nothing_learned_writes_nothing(kept):

@@ -394,19 +394,14 @@ declarations = values | st.tuples(leaves, st.dictionaries(keys, values, max_size
 sections = st.dictionaries(
     st.sampled_from(["required", "optional"]), st.dictionaries(st.text(max_size=4), declarations, max_size=4)
 )
+other_keys = (
+    *("input_order", "output", "output_name", "output_is_list", "output_tooltips", "output_matchtypes"),
+    *("category", "description", "display_name", "python_module", "deprecated", "is_input_list"),
+    "search_aliases",
+)
 infos = values | st.fixed_dictionaries(
     {"name": st.text(min_size=1, max_size=4)},
-    optional={
-        "input": values | sections,
-        **dict.fromkeys(
-            (
-                *("input_order", "output", "output_name", "output_is_list", "output_tooltips"),
-                *("output_matchtypes", "category", "description", "display_name", "python_module"),
-                *("deprecated", "is_input_list", "search_aliases"),
-            ),
-            values,
-        ),
-    },
+    optional={"input": values | sections, **dict.fromkeys(other_keys, values)},
 )
 
 

@@ -27,16 +27,16 @@ class FixtureSource:
     def node_info(self, class_type):
         return self.infos[class_type]
 
-    def file_lists(self, class_type):
+    def file_lists(self, _class_type):
         return frozenset()
 
-    def param_folders(self, class_type):
+    def param_folders(self, _class_type):
         return {}
 
     def file_list_stamps(self):
         return {}
 
-    def model_files(self, folder):
+    def model_files(self, _folder):
         return []
 
 
@@ -191,8 +191,8 @@ def test_a_linkable_param_and_a_grown_name_are_inputs_too(catalog):
             {"class_type": "KSampler", "outputs": ["LATENT"]},
         ),
         (
-            lambda catalog: catalog.next("SaveImage"),
-            {"class_type": "SaveImage", "outputs": []},
+            lambda catalog: catalog.next("Preview3D"),
+            {"class_type": "Preview3D", "outputs": []},
         ),
         (
             lambda catalog: catalog.previous("VAEDecode", "nope"),
@@ -209,16 +209,8 @@ def test_an_unknown_port_is_refused_with_those_there_are(catalog, ask, details):
 
 async def test_what_this_server_runs_moves_up(tmp_path):
     catalog = Catalog(FixtureSource(), PairCounts(tmp_path / "pairs.json"))
-    catalog.learn(
-        {
-            "1": {"class_type": "VAEDecode", "inputs": {}},
-            "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
-        }
-        | {
-            str(number): {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}}
-            for number in range(3, 13)
-        }
-    )
+    inverts = {key: {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}} for key in "abcdefghij"}
+    catalog.learn({"1": {"class_type": "VAEDecode", "inputs": {}}, **inverts})
     assert catalog.next("VAEDecode")[0]["name"] == "ImageInvert"
     assert catalog.previous("ImageInvert", "image")[0]["name"] == "VAEDecode"
     await catalog.close()
