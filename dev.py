@@ -383,7 +383,7 @@ def test(arguments: list[str]) -> int:
         "ruff check": [*run, "ruff", "check", "."],
         "ruff format": [*run, "ruff", "format", "--check", "."],
         "pyright": [*run, "pyright", "--pythonpath", str(python)],
-        "pytest": [*run, "pytest", "-n", "auto"],
+        "pytest": [*run, "pytest"],
     }
     # Without this, pyright asks the package index for a newer version at every start.
     environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}

@@ -226,6 +226,10 @@ class ComfyUI:
         """Begin to watch; on the event loop, after the subscribers are there."""
         self._watch.start()
 
+    def stop(self) -> None:
+        """Watch no more; ComfyUI never gets here, it just exits."""
+        self._watch.stop()
+
     # Machine
 
     def state_dir(self) -> Path:

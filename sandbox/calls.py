@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -155,7 +155,7 @@ def merge(node_class: type[Any], returned: list[Returned], results: Mapping[str,
 
     Links into an expanded graph become what the nodes there gave (*results*).
     """
-    lists = getattr(node_class, "OUTPUT_IS_LIST", ())
+    lists: Sequence[bool] = getattr(node_class, "OUTPUT_IS_LIST", ())
     count = max((len(call.outputs or ()) for call in returned), default=len(node_class.RETURN_TYPES))
     merged: list[list[Any]] = [[] for _ in range(count)]
     for call in returned:

@@ -36,9 +36,10 @@ def fits(given: Any, wanted: Any) -> bool:
 
 def convert(wanted: InputSpec, inputs: JSON) -> JSON | None:
     """Turn a value into the input's type, in place."""
-    value = inputs[wanted.name]
-    if isinstance(value, dict) and "__value__" in value:
-        value = inputs[wanted.name] = cast("JSON", value)["__value__"]
+    value: Any = inputs[wanted.name]
+    wrapped: object = value
+    if isinstance(wrapped, dict) and "__value__" in wrapped:
+        value = inputs[wanted.name] = cast("JSON", wrapped)["__value__"]
     kinds = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
     kind = kinds.get(wanted.type) if isinstance(wanted.type, str) else None
     if kind is None:
@@ -59,6 +60,7 @@ def convert(wanted: InputSpec, inputs: JSON) -> JSON | None:
 
 
 def range_error(wanted: InputSpec, value: Any) -> JSON | None:
+    """Check a value against the input's minimum, maximum and options; None if it is fine."""
     told: JSON = {"input_name": wanted.name, "input_config": wanted.config(), "received_value": value}
     least, most = wanted.options.get("min"), wanted.options.get("max")
     if least is not None and value < least:
@@ -72,8 +74,10 @@ def range_error(wanted: InputSpec, value: Any) -> JSON | None:
     choices = wanted.choices
     if choices is None:
         return None
-    several = wanted.options.get("multiselect") is True and isinstance(value, list)
-    wrong = [item for item in (cast("Iterable[Any]", value) if several else [value]) if item not in choices]
+    chosen: list[Any] = [value]
+    if wanted.options.get("multiselect") is True:
+        chosen = cast("list[Any]", value) if isinstance(value, list) else chosen
+    wrong = [item for item in chosen if item not in choices]
     if not wrong:
         return None
     if len(choices) > 20:  # model lists can be long

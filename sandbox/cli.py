@@ -108,9 +108,8 @@ async def _serve(app: web.Application, listen: str, port: int) -> None:
         site = web.TCPSite(runner, listen, port)
         await site.start()
         bound = runner.addresses[0]
-        _say(
-            f"Backplane sandbox on {_url(str(bound[0]), int(bound[1]))} - open it, or GET /ext. Ctrl-C stops it."
-        )
+        url = _url(str(bound[0]), int(bound[1]))
+        _say(f"Backplane sandbox on {url} (sampling is simulated). Next: curl {url}/ext")
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO
 
 import PIL.Image
 from aiohttp import web
@@ -91,7 +91,7 @@ class FileRoutes:
             raise web.HTTPBadRequest(text="The image cannot be stored under this name")
         overwrite = form.get("overwrite") in {"true", "1"}
         try:
-            stored = await asyncio.to_thread(_store, cast("IO[bytes]", image.file), folder, name, overwrite)
+            stored = await asyncio.to_thread(_store, image.file, folder, name, overwrite)
         except OSError:
             raise web.HTTPBadRequest(text="The image cannot be stored under this name") from None
         return reply({"name": stored, "subfolder": subfolder, "type": kind})

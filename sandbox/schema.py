@@ -38,8 +38,9 @@ class InputSpec:
     @property
     def choices(self) -> list[Any] | None:
         """The values that a combo takes; None if it is no combo."""
-        if isinstance(self.type, list):
-            return list(cast("list[Any]", self.type))
+        kind: object = self.type
+        if isinstance(kind, list):
+            return list(cast("list[Any]", kind))
         if self.type == "COMBO":
             return list(self.options.get("options", []))
         return None

@@ -94,5 +94,5 @@ def check_size(batch: int, height: int, width: int) -> None:
     """Refuse images that this machine cannot be expected to hold. Raises MemoryError."""
     if batch * height * width * 3 * 4 > MAX_IMAGE_BYTES:
         raise MemoryError(
-            f"{batch} images of {width} x {height} pixels take more memory than the sandbox works with, 4 GiB."
+            f"{batch} images of {width} x {height} pixels take more than the 4 GiB the sandbox works with."
         )

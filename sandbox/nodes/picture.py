@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -180,7 +181,7 @@ def label(image: Pixels) -> Pixels:
     rows = slice(height - margin - tag.height, height - margin)
     columns = slice(width - margin - tag.width, width - margin)
     ink = np.asarray(tag, dtype=np.float32)[..., None] / np.float32(255)
-    marked = image.copy()
+    marked = np.array(image, dtype=np.float32)
     marked[rows, columns] = marked[rows, columns] * np.float32(0.35) * (1 - ink) + ink
     return marked
 
@@ -195,8 +196,8 @@ def _digest(*parts: object) -> int:
 
 
 def _grid(width: int, height: int) -> tuple[Plane, Plane]:
-    rows = (np.arange(height, dtype=np.float32) + 0.5) / height
-    columns = (np.arange(width, dtype=np.float32) + 0.5) / width
+    rows = ((np.arange(height) + 0.5) / height).astype(np.float32)
+    columns = ((np.arange(width) + 0.5) / width).astype(np.float32)
     return np.broadcast_to(rows[:, None], (height, width)), np.broadcast_to(columns, (height, width))
 
 
@@ -228,9 +229,10 @@ def _tinted(palette: Palette, words: frozenset[str], dice: np.random.Generator) 
     )
 
 
-def _mix(one: Colour | Pixels, two: Colour | Pixels, share: Plane | float) -> Pixels:
+def _mix(one: Colour | Pixels, two: Colour | Pixels, share: NDArray[np.floating[Any]] | float) -> Pixels:
     weight = np.asarray(share, dtype=np.float32)[..., None]
-    return np.asarray(one, np.float32) * (1 - weight) + np.asarray(two, np.float32) * weight
+    mixed = np.asarray(one, np.float32) * (1 - weight) + np.asarray(two, np.float32) * weight
+    return mixed.astype(np.float32, copy=False)
 
 
 def _clouds(width: int, height: int, dice: np.random.Generator, octaves: int) -> Plane:
@@ -243,7 +245,7 @@ def _clouds(width: int, height: int, dice: np.random.Generator, octaves: int) ->
         plane = np.asarray(grid.resize((width, height), PIL.Image.Resampling.BICUBIC))
         total += plane * np.float32(0.55**octave)
         weight += 0.55**octave
-    return total / np.float32(weight)
+    return (total / weight).astype(np.float32)
 
 
 def _sky(
@@ -307,7 +309,7 @@ def _ridge(line: Plane, frequency: float, dice: np.random.Generator, octaves: in
         cycles = frequency * 1.9**octave * (0.8 + 0.4 * dice.random())
         wave = np.sin(2 * np.pi * (cycles * line / 2 + dice.random()))
         total += (1 - np.abs(wave)).astype(np.float32) * np.float32(0.5**octave)
-    return total / np.float32(1.6)
+    return (total / 1.6).astype(np.float32)
 
 
 def _spikes(line: Plane, count: int, dice: np.random.Generator) -> Plane:
@@ -328,14 +330,14 @@ def _reflect(canvas: Pixels, shore: float, palette: Palette, dice: np.random.Gen
     height, width = canvas.shape[:2]
     line = min(height - 1, max(1, round(shore * height)))
     # Moving the scene down would hide it: the water takes the lower part, compressed.
-    rows = np.arange(height - line)
+    rows = np.arange(height - line, dtype=np.int64)
     mirrored = np.maximum(line - 1 - rows * line * 4 // max(1, (height - line) * 5), 0)
     ripple = np.sin(rows * (18 / max(8, height - line)) * np.pi + 6 * dice.random())
-    shift = (ripple * (1 + rows) / (height - line) * width * 0.012).astype(int)
-    columns = np.minimum(np.maximum(np.arange(width)[None, :] + shift[:, None], 0), width - 1)
+    shift = (ripple * (1 + rows) / (height - line) * width * 0.012).astype(np.int64)
+    columns = np.minimum(np.maximum(np.arange(width, dtype=np.int64) + shift[:, None], 0), width - 1)
     water = canvas[mirrored[:, None], columns]
     deep = (rows / max(1, height - line) * 0.45 + 0.15).astype(np.float32)[:, None]
-    canvas = canvas.copy()
+    canvas = np.array(canvas, dtype=np.float32)
     canvas[line:] = _mix(water, _mix(palette.top, palette.near, 0.4), np.broadcast_to(deep, water.shape[:2]))
     canvas[line] = _mix(canvas[line], palette.light, 0.35)
     return canvas

@@ -30,8 +30,7 @@ def to_pillow(image: Pixels) -> PIL.Image.Image:
 
 def from_pillow(image: PIL.Image.Image) -> Pixels:
     """Turn an 8-bit image into floats."""
-    scaled: Pixels = np.asarray(image, dtype=np.float32) / np.float32(255)
-    return scaled
+    return np.divide(np.asarray(image, dtype=np.uint8), 255, dtype=np.float32)
 
 
 def resize(image: Pixels, width: int, height: int, method: str, crop: str = "disabled") -> Pixels:

@@ -10,7 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -140,7 +140,7 @@ def wheel(folder: Path, name: str, program: str) -> Path:
     return path
 
 
-def clone(folder: Path, *sandbox: str) -> Path:
+def clone(folder: Path, *requirements: str) -> Path:
     """A tiny repository in a folder with a space and a hyphen, whose sandbox prints what it was given."""
     root = folder / "back plane-x"
     (root / "sandbox").mkdir(parents=True)
@@ -153,44 +153,33 @@ def clone(folder: Path, *sandbox: str) -> Path:
         "import sys\nfrom ..graph import __name__ as name\n"
         "def main(argv):\n    print(name, 'graph' in sys.modules, *argv, sep='|')\n    return 7\n"
     )
-    want(root, *sandbox)
+    want(root, *requirements)
     return root
 
 
-def want(root: Path, *sandbox: str) -> None:
-    lines = "".join(f'  "{requirement}",\n' for requirement in sandbox)
+def want(root: Path, *requirements: str) -> None:
+    lines = "".join(f'  "{requirement}",\n' for requirement in requirements)
     root.joinpath("pyproject.toml").write_text(
         f'[dependency-groups]\nsandbox = [\n{lines}]\ndev = [\n  {{ include-group = "sandbox" }},\n]\n'
     )
 
 
-def test_serve_makes_the_environment_once_and_starts_the_sandbox_in_it(tmp_path: Path):
-    root = clone(tmp_path, f"tiny_one @ {wheel(tmp_path, 'tiny_one', '').as_uri()}")
-    first, second = (run(root, "serve", "--port", "0", "--unknown", "x", env=OFFLINE) for _ in range(2))
-    assert first.returncode == second.returncode == 7, first.stderr
-    assert "Making .venv" in first.stdout
-    assert "Installing 1 packages" in first.stdout
-    arguments = f"--listen|127.0.0.1|--port|0|--data-dir|{root / '.sandbox'}|--unknown|x"
-    assert second.stdout == f"backplane.graph|False|{arguments}\n"
+class Built(NamedTuple):
+    """A clone whose .venv two processes wanted at the same moment, and what those said."""
 
-    # a group that changed is installed into the same environment, and what cannot be had is named
-    want(root, "tiny_absent")
-    third = run(root, "serve", env=OFFLINE)
-    assert third.returncode == 1
-    assert "tiny_absent" in third.stderr
-    assert "dev.py: pip could not install the sandbox packages" in third.stderr
-    want(root, f"tiny_two @ {wheel(tmp_path, 'tiny_two', '').as_uri()}")
-    fourth = run(root, "serve", env=OFFLINE)
-    assert fourth.returncode == 7
-    assert "Making" not in fourth.stdout
-    assert "Installing" in fourth.stdout
+    root: Path
+    requirement: str
+    statuses: list[int]
+    outputs: list[str]
 
 
-def test_two_at_once_take_turns_and_both_find_a_whole_environment(tmp_path: Path):
-    root = clone(tmp_path, f"tiny_one @ {wheel(tmp_path, 'tiny_one', '').as_uri()}")
-    # one that holds the lock itself, so that both really meet it
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("built")
+    requirement = f"tiny_one @ {wheel(folder, 'tiny_one', '').as_uri()}"
+    root = clone(folder, requirement)
     root.joinpath(".venv").mkdir()
-    with DEV.locked(root / ".venv" / "dev.lock"):
+    with DEV.locked(root / ".venv" / "dev.lock"):  # so that both really meet it
         both = [
             subprocess.Popen(
                 [sys.executable, str(root / "dev.py"), "serve"],
@@ -200,37 +189,54 @@ def test_two_at_once_take_turns_and_both_find_a_whole_environment(tmp_path: Path
             )
             for _ in range(2)
         ]
-        for process in both:
-            assert process.stdout is not None
-            assert "waiting" in process.stdout.readline()
+        heard = [process.stdout.readline() for process in both if process.stdout is not None]
     outputs = [process.communicate(timeout=100)[0] for process in both]
-    assert [process.returncode for process in both] == [7, 7]
-    assert sorted("Making" in output for output in outputs) == [False, True]
-    assert sorted("Installing" in output for output in outputs) == [False, True]
+    heard = [first + rest for first, rest in zip(heard, outputs, strict=True)]
+    return Built(root, requirement, [process.returncode for process in both], heard)
 
 
-def test_test_runs_every_check_and_fails_if_one_failed(tmp_path: Path):
-    check = "import sys; print('{0}', *sys.argv[1:]); sys.exit({1})"
-    packages = {"ruff": 0, "pyright": 1, "pytest": 0}
-    root = clone(
-        tmp_path,
-        *(
-            f"{name} @ {wheel(tmp_path, name, check.format(name, code)).as_uri()}"
-            for name, code in packages.items()
-        ),
-    )
-    done = run(root, "test", env=OFFLINE)
+def test_two_at_once_take_turns_and_both_find_a_whole_environment(built: Built):
+    assert built.statuses == [7, 7]
+    assert all(output.startswith("Another dev.py is setting up .venv") for output in built.outputs)
+    assert sorted("Making .venv" in output for output in built.outputs) == [False, True]
+    assert sorted("Installing 1 packages" in output for output in built.outputs) == [False, True]
+
+
+def test_an_environment_that_is_up_to_date_is_only_used(built: Built):
+    want(built.root, built.requirement)
+    run(built.root, "serve", env=OFFLINE)
+    done = run(built.root, "serve", "--port", "0", "--unknown", "x", env=OFFLINE)
+    assert done.returncode == 7, done.stderr
+    arguments = f"--listen|127.0.0.1|--port|0|--data-dir|{built.root / '.sandbox'}|--unknown|x"
+    assert done.stdout == f"backplane.graph|False|{arguments}\n"
+
+
+def test_a_package_that_cannot_be_had_is_named_with_what_to_do(built: Built):
+    want(built.root, built.requirement, "tiny_absent")
+    done = run(built.root, "serve", env=OFFLINE)
     assert done.returncode == 1
-    python = DEV.venv_python(root / ".venv")
-    for line in ("ruff check .", "ruff format --check .", f"pyright --pythonpath {python}"):
-        assert line in done.stdout.splitlines()
-    assert [line.split()[:2] for line in done.stdout.splitlines()[-4:]] == [
+    assert "tiny_absent" in done.stderr
+    assert "dev.py: pip could not install the sandbox packages" in done.stderr
+
+
+def test_test_installs_what_changed_runs_every_check_and_fails_if_one_failed(built: Built):
+    check = "import sys; print('{0}', *sys.argv[1:]); sys.exit({1})"
+    statuses = {"ruff": 0, "pyright": 1, "pytest": 0}
+    wheels = [wheel(built.root.parent, name, check.format(name, code)) for name, code in statuses.items()]
+    want(built.root, built.requirement, *(f"{path.name.split('-')[0]} @ {path.as_uri()}" for path in wheels))
+    done = run(built.root, "test", env=OFFLINE)
+    assert done.returncode == 1
+    python = DEV.venv_python(built.root / ".venv")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Installing 4 packages and what they need into .venv…"
+    assert {"ruff check .", "ruff format --check .", f"pyright --pythonpath {python}", "pytest"} <= {*lines}
+    assert [line.split()[:2] for line in lines[-4:]] == [
         ["passed", "ruff"],
         ["passed", "ruff"],
         ["FAILED", "pyright"],
         ["passed", "pytest"],
     ]
-    only = run(root, "test", "-k", "a b", env=OFFLINE)
+    only = run(built.root, "test", "-k", "a b", env=OFFLINE)
     assert (only.returncode, only.stdout) == (0, "pytest -k a b\n")
 
 
