@@ -175,18 +175,20 @@ class Catalog:
             if known is not None and known.stands(token, changed):
                 nodes[name] = known
             else:
-                nodes[name] = self._read(name, token, known)
-                breath.take()
+                nodes[name] = self._read(name, token, known, breath)
         same = self._snapshot is not None and _bodies(nodes) == _bodies(self._nodes)
         self._nodes = nodes
         return self._snapshot if self._snapshot is not None and same else _assembled(nodes)
 
-    def _read(self, name: str, token: Hashable, known: _Node | None) -> _Node:
+    def _read(self, name: str, token: Hashable, known: _Node | None, breath: _Breath) -> _Node:
         reads: frozenset[str] | None = None
         try:
             info = self._source.node_info(name)
+            breath.take()
             reads = self._source.file_lists(name)
+            breath.take()
             spec = parse(info, folders=self._source.param_folders(name), name=name)
+            breath.take()
             body = encoded(to_json(spec))
         except (Exception, SystemExit) as error:  # a pack's code: its faults cost its own node
             fault = said(error)

@@ -383,7 +383,8 @@ def test(arguments: list[str]) -> int:
         "ruff check": [*run, "ruff", "check", "."],
         "ruff format": [*run, "ruff", "format", "--check", "."],
         "pyright": [*run, "pyright", "--pythonpath", str(python)],
-        "pytest": [*run, "pytest"],
+        # Some tests wait for a server: two at a time save a third, and more than four add nothing.
+        "pytest": [*run, "pytest", "-n", "logical", "--maxprocesses", "4"],
     }
     # Without this, pyright asks the package index for a newer version at every start.
     environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}

@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,15 +24,18 @@ START_LIMIT_S = 240.0
 
 
 @contextmanager
-def comfyui(path: Path, *, with_backplane: bool = True) -> Generator[int]:
-    """Run the ComfyUI in *path*; give its port once it answers."""
+def comfyui(
+    path: Path, *, with_backplane: bool = True, packs: Mapping[str, Path] | None = None
+) -> Generator[int]:
+    """Run the ComfyUI in *path* with *packs* (name → folder); give its port once it answers."""
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
     base = Path(tempfile.mkdtemp(prefix="backplane-bench-"))
     try:
-        packs = base / "custom_nodes"
-        packs.mkdir()
-        if with_backplane:
-            (packs / "backplane").symlink_to(ROOT, target_is_directory=True)
+        custom_nodes = base / "custom_nodes"
+        custom_nodes.mkdir()
+        linked = {**(packs or {}), **({"backplane": ROOT} if with_backplane else {})}
+        for name, folder in linked.items():
+            (custom_nodes / name).symlink_to(folder, target_is_directory=True)
         port = _free_port()
         options = ["--cpu", "--disable-auto-launch", "--base-directory", str(base), "--port", str(port)]
         command = [python, "main.py", *options, "--database-url", "sqlite:///:memory:"]

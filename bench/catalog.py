@@ -75,11 +75,11 @@ class Fixture:
         """As the protocol says."""
         return self.infos[class_type]
 
-    def file_lists(self, class_type: str) -> frozenset[str] | None:  # noqa:  # noqa: ARG002
+    def file_lists(self, class_type: str) -> frozenset[str] | None:  # noqa: ARG002
         """As the protocol says."""
         return frozenset()
 
-    def param_folders(self, class_type: str) -> Mapping[str, str]:  # noqa:  # noqa: ARG002
+    def param_folders(self, class_type: str) -> Mapping[str, str]:  # noqa: ARG002
         """As the protocol says."""
         return {}
 
@@ -87,7 +87,7 @@ class Fixture:
         """As the protocol says."""
         return {}
 
-    def model_files(self, folder: str) -> Sequence[str]:  # noqa:  # noqa: ARG002
+    def model_files(self, folder: str) -> Sequence[str]:  # noqa: ARG002
         """As the protocol says."""
         return []
 

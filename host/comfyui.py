@@ -157,6 +157,8 @@ class ComfyUI:
         """A value per model folder and for the input folder that changes when the list does."""
         stamps: dict[str, Hashable] = {}
         for folder, (roots, *_) in list(folder_paths.folder_names_and_paths.items()):
+            if folder == "custom_nodes":
+                continue  # no models: all code of all packs, thousands of folders to look at
             try:
                 stamps[folder] = (
                     hash(tuple(self.model_files(folder))),

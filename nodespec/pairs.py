@@ -55,7 +55,7 @@ class PairCounts:
         self._shipped_path = shipped
         self._path = learned
         self._save_after_s = save_after_s
-        self._lock = threading.Lock()  # guards the three counters, for as long as it takes to copy them
+        self._lock = threading.Lock()  # for whoever changes the counters
         self._saving = threading.Lock()
         self._loading = threading.Lock()
         self._fresh: Counter[Pair] = Counter()
@@ -76,8 +76,8 @@ class PairCounts:
 
     def _both(self, pair: Pair) -> tuple[int, int]:
         shipped = self._loaded()
-        with self._lock:
-            return shipped.get(pair, 0), self._learned[pair] + self._fresh[pair]
+        # no lock, for there are thousands of these: a count may be seen twice while it is being saved
+        return shipped.get(pair, 0), self._learned.get(pair, 0) + self._fresh.get(pair, 0)
 
     def learn(self, graph: Mapping[str, Any]) -> None:
         """Count the links of an API-format workflow that ran to its end. Touches no disk.

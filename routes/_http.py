@@ -26,6 +26,12 @@ Model = TypeVar("Model", bound=BaseModel)
 PARSE_IN_THREAD_BYTES = 256 * 1024
 """json.loads reads about 100 MB/s: above this it would hold the event loop for more than 2 ms."""
 
+COMPRESSED_BYTES = 2048
+"""Replies from this size on are compressed; below it, the saving is less than a packet."""
+
+COMPRESS_IN_THREAD_BYTES = 16 * 1024
+"""zlib takes about 1 ms for 50 KB: above this it is left to a thread."""
+
 
 def enveloped(handler: Handler) -> Handler:
     """Wrap *handler* so that whatever it raises is answered as ``{"error": {...}}``."""
@@ -78,13 +84,20 @@ def _finite(value: Any) -> Any:
 
 
 def reply(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """Answer with *value* as JSON; never cached unless *headers* say otherwise."""
-    return web.Response(
+    """Answer with *value* as JSON; never cached unless *headers* say otherwise.
+
+    Compressed where the client takes it: the nodes of a task shrink to a tenth.
+    """
+    answer = web.Response(
         text=dumps(value),
         status=status,
         content_type="application/json",
-        headers={"Cache-Control": "no-store"} | (headers or {}),
+        headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"} | (headers or {}),
+        zlib_executor_size=COMPRESS_IN_THREAD_BYTES,
     )
+    if len(answer.body or b"") >= COMPRESSED_BYTES:  # pyright: ignore[reportArgumentType]
+        answer.enable_compression()
+    return answer
 
 
 def error_reply(error: ApiError) -> web.Response:
@@ -198,7 +211,8 @@ def matches_etag(request: web.Request, etag: str) -> bool:
         return False
     if header.strip() == "*":
         return True
-    return etag in {candidate.strip().removeprefix("W/") for candidate in header.split(",")}
+    known = {candidate.strip().removeprefix("W/") for candidate in header.split(",")}
+    return etag.removeprefix("W/") in known
 
 
 def no_such_route(methods: frozenset[str]) -> ApiError:

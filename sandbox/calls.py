@@ -155,11 +155,13 @@ def merge(node_class: type[Any], returned: list[Returned], results: Mapping[str,
 
     Links into an expanded graph become what the nodes there gave (*results*).
     """
-    lists: Sequence[bool] = getattr(node_class, "OUTPUT_IS_LIST", ())
+    lists = cast("Sequence[bool]", getattr(node_class, "OUTPUT_IS_LIST", ()))
     count = max((len(call.outputs or ()) for call in returned), default=len(node_class.RETURN_TYPES))
     merged: list[list[Any]] = [[] for _ in range(count)]
     for call in returned:
-        for slot, value in enumerate(call.outputs or ()):
+        if call.outputs is None:
+            continue
+        for slot, value in enumerate(call.outputs):
             if call.graph is not None and is_link(value):
                 merged[slot].extend(results[value[0]].outputs[int(value[1])])
             elif slot < len(lists) and lists[slot] and not isinstance(value, ExecutionBlocker):

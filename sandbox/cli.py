@@ -50,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _settings(data_dir: Path) -> Settings:
-    return load(Files(data_dir).state_dir())
+    files = Files(data_dir)
+    files.make_folders()
+    return load(files.state_dir())
 
 
 def _parser() -> argparse.ArgumentParser:

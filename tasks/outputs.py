@@ -127,7 +127,9 @@ def read_ui(node_id: str, ui: Mapping[str, Any]) -> Iterator[Output]:
     for name, values in ui.items():
         if name in FLAGS:
             continue
-        listed = list(cast("tuple[Any, ...]", values)) if isinstance(values, list | tuple) else [values]
+        listed: list[Any] = [values]
+        if isinstance(values, list | tuple):
+            listed = list(cast("list[Any]", values))
         for value in listed:
             yield _output(node_id, str(name), value)
 
@@ -155,12 +157,12 @@ def _output(node_id: str, name: str, value: Any) -> Output:
     if isinstance(value, bool):
         return _value(node_id, "boolean", name, value, "application/json")
     if isinstance(value, int | float):
-        finite = value if math.isfinite(value) else str(value)
+        finite = value if math.isfinite(value) else None  # JSON has no NaN and no infinities
         return _value(node_id, "number", name, finite, "application/json")
     try:
         plain = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        return _value(node_id, "text", name, str(value)[:MOST_TEXT], "text/plain")
+        return _value(node_id, "text", name, str(cast("object", value))[:MOST_TEXT], "text/plain")
     return _value(node_id, "json", name, plain, "application/json")
 
 

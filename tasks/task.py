@@ -75,8 +75,8 @@ class Task:
 
     @property
     def etag(self) -> str:
-        """Strong ETag; changes whenever the task does."""
-        return f'"{self.id}-{self.version}"'
+        """Changes whenever the task does. Weak: the same for the compressed reply and the plain one."""
+        return f'W/"{self.id}-{self.version}"'
 
     def to_json(self, queue_position: int | None, *, nodes: bool = True) -> JSON:
         """Give the task as replies carry it, with its *nodes* or without."""

@@ -1,6 +1,7 @@
 """The catalogue stays true to its host at the least cost."""
 
 import asyncio
+import gc
 import gzip
 import json
 import logging
@@ -255,6 +256,25 @@ async def test_a_host_that_fails_is_asked_again_by_the_next_request(catalog, sou
         with pytest.raises(OSError, match="disk gone"):
             await catalog.ready()
     assert names(await catalog.ready()) == ["A", "B", "C"]
+
+
+async def test_full_garbage_collections_wait_until_it_is_built(catalog, source, monkeypatch):
+    before, during = gc.get_threshold(), []
+    monkeypatch.setattr(source, "file_lists", lambda _: during.append(gc.get_threshold()) or frozenset())
+    await catalog.ready()
+    assert {(young, middle) for young, middle, _ in during} == {before[:2]}
+    assert min(threshold[2] for threshold in during) > 10_000
+    assert gc.get_threshold() == before
+
+
+async def test_who_sets_the_collector_meanwhile_has_his_way(catalog, source, monkeypatch):
+    before, wanted = gc.get_threshold(), (701, 11, 12)
+    monkeypatch.setattr(source, "file_lists", lambda _: gc.set_threshold(*wanted) or frozenset())
+    try:
+        await catalog.ready()
+        assert gc.get_threshold() == wanted
+    finally:
+        gc.set_threshold(*before)
 
 
 async def test_specs_are_fresh_or_as_last_read(catalog, source):

@@ -6,13 +6,18 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from backplane import routes, settings
 from backplane.errors import CODES
+from backplane.nodespec.encode import FIELDS
 from backplane.services import Services
 from backplane.settings import Settings, variable_of
+from backplane.tasks import STATUSES
+from backplane.tasks.outputs import KINDS, Output
+from backplane.tasks.progress import NodeState, RunProgress
+from backplane.tasks.task import Task, TaskError
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh.md")
@@ -101,6 +106,38 @@ def test_api_md_has_every_route_and_no_other():
     documented = [tuple(row[0].split(" ", 1)) for row in rows(read("docs/api.md"), "route | does")]
     assert len(documented) == len(set(documented))
     assert set(documented) == ROUTES
+
+
+def keys_in(section: str) -> dict[str, str]:
+    """The keys that the table under a heading of docs/api.md describes, each with its description."""
+    text = read("docs/api.md").partition(f"\n### {section}\n")[2].partition("\n#")[0]
+    return {
+        key: cell for keys, cell in rows(text, "key | holds") for key in keys.replace("`", "").split(", ")
+    }
+
+
+def test_api_md_has_every_key_of_a_node_spec_and_no_other():
+    assert keys_in("NodeSpec").keys() == set(FIELDS)
+
+
+def test_api_md_has_every_key_of_a_task_its_nodes_outputs_and_error_and_no_other():
+    graph = {"1": {"class_type": "Any", "inputs": {}}}
+    task = Task("id", 1, "api", 0.0, RunProgress.of(graph, ["1"]))
+    task.outputs.append(Output("1", "text", "text", "text/plain", value="x"))
+    task.error = TaskError("NODE_FAILED", "x")
+    shown = task.to_json(None)
+    documented = keys_in("Task")
+    assert documented.keys() == shown.keys()
+    parts = {"nodes": shown["nodes"]["1"], "outputs": shown["outputs"][0], "error": shown["error"]}
+    for key, part in parts.items():
+        named = {name for code in re.findall(r"`([^`]+)`", documented[key]) for name in code.split(", ")}
+        assert named == part.keys(), key
+
+
+def test_api_md_names_every_status_and_kind():
+    text = read("docs/api.md")
+    for name in (*STATUSES, *get_args(NodeState), *KINDS.values(), "file", "number", "boolean", "json"):
+        assert f"`{name}`" in text
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -1,0 +1,123 @@
+"""Small honest stand-ins, shared by the tests."""
+
+from backplane.host.protocol import (
+    Check,
+    PromptRejected,
+    QueueChanged,
+    QueuedPrompt,
+    QueueSnapshot,
+    RunEnded,
+)
+from backplane.nodespec import parse
+
+
+class FakeHost:
+    """A host whose queue and runs the test moves by hand; events are delivered at once."""
+
+    name = "sandbox"
+    version = "0"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.sinks = []
+        self.prompts = []
+        self.pending = []
+        self.running = []
+        self.interrupted = []
+        self.reject = None
+        self.node_errors = {}
+        self.on_submit = lambda prompt: None
+
+    def subscribe(self, sink):
+        self.sinks.append(sink)
+
+    def emit(self, *events):
+        for event in events:
+            for sink in self.sinks:
+                sink(event)
+
+    def tell_queue(self):
+        self.emit(QueueChanged(self.queue()))
+
+    def queue(self):
+        return QueueSnapshot(tuple(self.running), tuple(self.pending))
+
+    async def submit(self, prompt):
+        if self.reject is not None:
+            raise PromptRejected(*self.reject)
+        self.prompts.append(prompt)
+        self.pending.append(QueuedPrompt(prompt.prompt_id, prompt.graph, (), prompt.client_id))
+        self.on_submit(prompt)
+        return self.node_errors
+
+    def cancel(self, prompt_id):
+        for prompt in self.pending:
+            if prompt.prompt_id == prompt_id:
+                self.pending.remove(prompt)
+                return "removed"
+        if any(prompt.prompt_id == prompt_id for prompt in self.running):
+            self.interrupted.append(prompt_id)
+            return "interrupting"
+        return "absent"
+
+    def begin(self, prompt_id):
+        """Move a pending prompt to running."""
+        prompt = next(prompt for prompt in self.pending if prompt.prompt_id == prompt_id)
+        self.pending.remove(prompt)
+        self.running.append(prompt)
+
+    def end(self, prompt_id, status="succeeded", **fields):
+        """Take a prompt off the queue and say how it ended."""
+        self.running = [prompt for prompt in self.running if prompt.prompt_id != prompt_id]
+        self.emit(RunEnded(prompt_id, 200.0, status, **fields))
+
+    def state_dir(self):
+        return self.folder
+
+    def output_file(self, filename, subfolder, kind):
+        path = self.folder / subfolder / filename
+        return path if path.is_file() else None
+
+    def system(self):
+        return {"devices": []}
+
+    def checks(self):
+        return [Check("prompt_worker", ok=True, detail="running")]
+
+
+def spec(name, required=(), outputs=("INT",), *, output_node=False, **options):
+    """Make a node class as the catalogue reads it: *required* as {name: declaration}."""
+    return parse(
+        {
+            "name": name,
+            "input": {"required": dict(required), "optional": options.get("optional", {})},
+            "output": list(outputs),
+            "output_name": list(outputs),
+            "output_is_list": [False] * len(outputs),
+            "output_node": output_node,
+            "category": "test",
+            "display_name": name,
+            "description": "",
+            "python_module": "nodes",
+        },
+        folders={},
+    )
+
+
+class FakeClasses:
+    """The catalogue, as far as tasks need it: *later* is what only a fresh look finds."""
+
+    def __init__(self, *specs, later=()):
+        self.now = {one.name: one for one in specs}
+        self.later = {one.name: one for one in later}
+        self.learned = []
+        self.looks = 0
+
+    async def specs(self, *, fresh):
+        if fresh:
+            self.looks += 1
+            self.now |= self.later
+        return self.now
+
+    def learn(self, graph):
+        self.learned.append(graph)
