@@ -379,10 +379,12 @@ def test(arguments: list[str]) -> int:
     run = [str(python), "-m"]
     if arguments:
         return become_in_root([*run, "pytest", *arguments])
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     steps = {
         "ruff check": [*run, "ruff", "check", "."],
         "ruff format": [*run, "ruff", "format", "--check", "."],
-        "pyright": [*run, "pyright", "--pythonpath", str(python)],
+        # numpy's types are written in the syntax of the Python that it was installed for.
+        "pyright": [*run, "pyright", "--pythonpath", str(python), "--pythonversion", version],
         # Some tests wait for a server: two at a time save a third, and more than four add nothing.
         "pytest": [*run, "pytest", "-n", "logical", "--maxprocesses", "4"],
     }

@@ -27,7 +27,9 @@ PACK = ROOT / "tests" / "data" / "contract_pack"
 
 def chain(nodes: int) -> dict[str, Any]:
     """Give a chain of *nodes* cheap nodes that no cache knows."""
-    graph: dict[str, Any] = {"0": {"class_type": "ContractInt", "inputs": {"value": 1, "salt": uuid.uuid4().hex}}}
+    graph: dict[str, Any] = {
+        "0": {"class_type": "ContractInt", "inputs": {"value": 1, "salt": uuid.uuid4().hex}}
+    }
     for number in range(1, nodes - 1):
         inputs = {"a": [str(number - 1), 0], "b": 1}
         graph[str(number)] = {"class_type": "ContractAdd", "inputs": inputs}

@@ -48,6 +48,7 @@ from .protocol import (
     RunStarted,
 )
 from .reports import Reporter
+from .stamps import FRESH_S, folder_stamp
 from .v1 import node_info_v1
 from .watch import Finishing, HistoryEntry, Watch
 
@@ -55,9 +56,6 @@ log = logging.getLogger("backplane")
 
 MARK = "_backplane"
 """Attribute that says a hook or a server is taken already: packages can be loaded twice."""
-
-FRESH_S = 2.0
-"""A folder changed this recently may change again within its timestamp's resolution (FAT: 2 s)."""
 
 
 def install() -> None:
@@ -166,7 +164,7 @@ class ComfyUI:
                 )
             except OSError:
                 stamps[folder] = None
-        stamps["input"] = _folder_stamp(folder_paths.get_input_directory())
+        stamps["input"] = folder_stamp(folder_paths.get_input_directory())
         return stamps
 
     def model_files(self, folder: str) -> Sequence[str]:
@@ -449,18 +447,6 @@ class ComfyUI:
 def _folder(name: str) -> str:
     translate = getattr(folder_paths, "map_legacy", None)
     return str(translate(name)) if translate is not None else name
-
-
-def _folder_stamp(path: str) -> Hashable:
-    """The folder's and its subfolders' change times; never equal again while one is fresh."""
-    try:
-        times = [os.stat(path).st_mtime_ns]  # noqa: PTH116 - called at each request: no Path objects
-        with os.scandir(path) as entries:
-            times += [entry.stat().st_mtime_ns for entry in entries if entry.is_dir()]
-    except OSError:
-        return None
-    fresh = time.time_ns() - max(times) < FRESH_S * 1e9
-    return (tuple(times), time.monotonic_ns() if fresh else 0)
 
 
 def _refresh_if_fresh(folder: str) -> None:

@@ -27,6 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
         settings = _settings(arguments.data_dir)
         options = Options(arguments.data_dir, tuple(arguments.node_pack), arguments.step_seconds, settings)
         app = create(options)
@@ -36,8 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"The data folder {arguments.data_dir} cannot be used: {error.strerror or error}")
     try:
         asyncio.run(_serve(app, arguments.listen, arguments.port))
-    except KeyboardInterrupt:
-        pass
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             other = arguments.port + 1 if arguments.port < 65535 else 8188

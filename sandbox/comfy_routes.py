@@ -15,6 +15,9 @@ from .files import MODEL_FOLDERS
 from .host import FEATURES, SandboxHost
 from .plain import dumps
 
+LARGE_BYTES = 256 * 1024
+"""Bodies of this size would hold up the event loop while they are read."""
+
 
 def reply(value: Any, status: int = 200) -> web.Response:
     """Answer with *value* as JSON."""
@@ -28,8 +31,9 @@ async def reply_large(value: Any) -> web.Response:
 
 async def body_of(request: web.Request) -> Any:
     """Read a JSON body. Raises HTTPBadRequest."""
+    raw = await request.read()
     try:
-        return json.loads(await request.read())
+        return json.loads(raw) if len(raw) < LARGE_BYTES else await asyncio.to_thread(json.loads, raw)
     except (ValueError, RecursionError):
         error = {"error": refusal("invalid_json", "The body is not JSON"), "node_errors": {}}
         raise web.HTTPBadRequest(text=dumps(error), content_type="application/json") from None

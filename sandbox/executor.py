@@ -9,14 +9,12 @@ node once per item. For the worker's thread.
 from __future__ import annotations
 
 import asyncio
-import inspect
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from ..errors import JSON
-from ..graph import inputs_of, is_link, topological
+from ..graph import is_link
 from .calls import Calls, Result, Returned, absorb, merge
 from .failures import Stopped, describe
 from .progress import InterruptProcessing
@@ -24,8 +22,8 @@ from .prompt_queue import Item, Outcome
 from .registry import Registry
 from .reporter import Reporter
 from .result_cache import ResultCache
-from .run_graph import RunGraph, signature
-from .schema import Schema, schema_of
+from .run_graph import RunGraph
+from .run_nodes import RunNodes
 
 LOOK_S = 0.05
 """Seconds between two looks for an interrupt while only coroutines run."""
@@ -63,10 +61,8 @@ class Run:
         self._cache = cache
         self._reporter = reporter
         self._calls = Calls(item, reporter)
-        self._signatures: dict[str, str] = {}
-        self._schemas: dict[str, Schema] = {}
-        self._objects: dict[str, Any] = {}
         self._results: dict[str, Result] = {}
+        self._nodes = RunNodes(item, graph, registry, self._results)
         self._waiting: dict[str, set[str]] = {}
         self._users: dict[str, set[str]] = {}
         self._ready: list[str] = []
@@ -79,8 +75,8 @@ class Run:
         """Run it. What a node raises ends up in the outcome."""
         try:
             self._reporter.run_started()
-            await self._sign(list(self._graph.get_original_prompt()))
-            self._reporter.cached([n for n, key in self._signatures.items() if self._cache.has(key)])
+            await self._nodes.sign(list(self._graph.get_original_prompt()))
+            self._reporter.cached([n for n, key in self._nodes.signatures.items() if self._cache.has(key)])
             for target in reversed(self._item.prompt.targets):
                 self._want_output(target)
             await self._work()
@@ -104,7 +100,7 @@ class Run:
 
     def _want_output(self, node_id: str) -> None:
         """Have an output node run, or show again what it showed."""
-        hit = self._cache.get(self._signatures.get(node_id))
+        hit = self._cache.get(self._nodes.signatures.get(node_id))
         if hit is not None:
             self._take_cached(node_id, hit)
         else:
@@ -135,9 +131,9 @@ class Run:
         """Ids of the nodes that must run before this one in any case."""
         if not self._graph.has_node(node_id):
             raise Stopped(KeyError(f"There is no node {node_id} to take an input from."), None)
-        inputs = self._inputs(node_id)
+        inputs = self._nodes.inputs(node_id)
         try:
-            schema = self._schema(node_id)
+            schema = self._nodes.schema(node_id)
         except Exception as cause:
             raise Stopped(cause, node_id) from cause
         return [
@@ -148,7 +144,7 @@ class Run:
 
     def _available(self, node_id: str) -> bool:
         if node_id not in self._results and node_id not in self._waiting:
-            hit = self._cache.get(self._signatures.get(node_id))
+            hit = self._cache.get(self._nodes.signatures.get(node_id))
             if hit is not None:
                 self._results[node_id] = hit
         return node_id in self._results
@@ -174,9 +170,9 @@ class Run:
                 raise Stopped(cause, left[0])
 
     def _next(self) -> str | None:
-        """Coroutines first, so that they overlap with the rest; else what became ready last."""
+        """Coroutines first, so that they overlap with the rest, and outputs, so that they are seen early."""
         for index, node_id in enumerate(self._ready):
-            if self._is_async(node_id):
+            if self._nodes.is_async(node_id) or self._nodes.is_output(node_id):
                 return self._ready.pop(index)
         return self._ready.pop() if self._ready else None
 
@@ -196,20 +192,20 @@ class Run:
         if expanded is not None:
             self._merge(node_id, expanded)
             return
-        hit = self._cache.get(self._signatures.get(node_id))  # an equal node may have run meanwhile
+        hit = self._cache.get(self._nodes.signatures.get(node_id))  # an equal node may have run meanwhile
         if hit is not None:
             self._take_cached(node_id, hit)
             return
         self._reporter.node_started(node_id)
-        values, missing = self._gather(node_id)
+        values, missing = self._nodes.gather(node_id)
         try:
-            node = self._object(node_id)
+            node = self._nodes.instance(node_id)
             asked = await self._ask_lazy(node_id, node, values, missing)
             if asked:
                 self._postpone(node_id, asked)
                 return
-            work = self._calls.run(node_id, node, node.FUNCTION, values, self._schema(node_id))
-            if self._is_async(node_id):
+            work = self._calls.run(node_id, node, node.FUNCTION, values, self._nodes.schema(node_id))
+            if self._nodes.is_async(node_id):
                 self._tasks[node_id] = _Task(asyncio.create_task(work), values)
                 return
             returns = await work
@@ -217,42 +213,7 @@ class Run:
             raise Stopped(cause, node_id, values) from cause
         await self._accept(node_id, returns, values)
 
-    # Inputs
-
-    def _gather(self, node_id: str) -> tuple[dict[str, list[Any]], set[str]]:
-        """Give the values of a node's inputs as lists, and the names of those not computed yet."""
-        schema, inputs = self._schema(node_id), self._inputs(node_id)
-        values: dict[str, list[Any]] = {}
-        missing: set[str] = set()
-        for name, spec in schema.inputs.items():
-            if name not in inputs:
-                continue
-            value = inputs[name]
-            if not is_link(value) or spec.raw_link:
-                values[name] = [value]
-                continue
-            result = self._results.get(value[0])
-            try:
-                values[name] = [None] if result is None else result.outputs[int(value[1])]
-            except IndexError:
-                values[name] = [None]
-            if result is None:
-                missing.add(name)
-        for name, kind in schema.hidden.items():
-            values[name] = [self._hidden(kind, node_id)]
-        return values, missing
-
-    def _hidden(self, kind: str, node_id: str) -> Any:
-        extra = self._item.extra_data | self._item.secrets
-        return {
-            "PROMPT": self._graph.get_original_prompt(),
-            "DYNPROMPT": self._graph,
-            "EXTRA_PNGINFO": extra.get("extra_pnginfo"),
-            "UNIQUE_ID": node_id,
-            "AUTH_TOKEN_COMFY_ORG": extra.get("auth_token_comfy_org"),
-            "API_KEY_COMFY_ORG": extra.get("api_key_comfy_org"),
-            "COMFY_USAGE_SOURCE": extra.get("comfy_usage_source"),
-        }.get(kind)
+    # Lazy inputs
 
     async def _ask_lazy(
         self, node_id: str, node: Any, values: dict[str, list[Any]], missing: set[str]
@@ -260,12 +221,14 @@ class Run:
         """Ask a node which of the inputs that it can do without it needs; answers their sources."""
         if not missing or not hasattr(node, "check_lazy_status"):
             return []
-        answers = await self._calls.run(node_id, node, "check_lazy_status", values, self._schema(node_id))
+        answers = await self._calls.run(
+            node_id, node, "check_lazy_status", values, self._nodes.schema(node_id)
+        )
         asked: dict[str, None] = {}
         for answer in answers:
             if isinstance(answer, list | tuple | set):
                 asked.update((name, None) for name in cast("list[Any]", answer) if name in missing)
-        return list(dict.fromkeys(self._inputs(node_id)[name][0] for name in asked))
+        return list(dict.fromkeys(self._nodes.inputs(node_id)[name][0] for name in asked))
 
     def _postpone(self, node_id: str, sources: list[str]) -> None:
         """Visit a node again once *sources* are there."""
@@ -280,7 +243,7 @@ class Run:
 
     async def _accept(self, node_id: str, returns: list[Any], values: Mapping[str, list[Any]]) -> None:
         try:
-            returned, ui = absorb(self._class(node_id), returns)
+            returned, ui = absorb(self._nodes.class_of(node_id), returns)
             if ui is not None:
                 self._show(node_id, ui)
             if any(call.graph is not None for call in returned):
@@ -304,21 +267,21 @@ class Run:
                 added.append(child_id)
             if call.graph is not None:
                 needs.update((value[0], None) for value in call.outputs or () if is_link(value))
-        await self._sign(added)
+        await self._nodes.sign(added)
         self._expanded[node_id] = expanded
         for child_id in added:
-            if getattr(self._class(child_id), "OUTPUT_NODE", False) is True:
+            if self._nodes.is_output(child_id):
                 self._want_output(child_id)
                 needs[child_id] = None
         self._postpone(node_id, list(needs))
 
     def _merge(self, node_id: str, expanded: _Expanded) -> None:
         try:
-            outputs = merge(self._class(node_id), expanded.returned, self._results)
+            outputs = merge(self._nodes.class_of(node_id), expanded.returned, self._results)
         except Exception as cause:
             raise Stopped(cause, node_id) from cause
         result = Result(outputs, expanded.ui)
-        self._cache.put(self._signatures[node_id], result)
+        self._cache.put(self._nodes.signatures[node_id], result)
         self._done(node_id, result)
 
     def _take_cached(self, node_id: str, result: Result) -> None:
@@ -330,7 +293,7 @@ class Run:
         self._results[node_id] = result
         self._waiting.pop(node_id, None)
         self._reporter.node_finished(node_id)
-        for user in sorted(self._users.pop(node_id, ())):
+        for user in sorted(self._users.pop(node_id, ()), reverse=True):  # the last one goes first
             left = self._waiting[user]
             left.discard(node_id)
             if not left:
@@ -345,54 +308,3 @@ class Run:
             "real_node_id": self._graph.get_real_node_id(node_id),
         }
         self._reporter.output(node_id, ui)
-
-    # What is known of nodes
-
-    def _class(self, node_id: str) -> type[Any]:
-        node_class = self._registry.get(self._graph.get_node(node_id)["class_type"])
-        if node_class is None:
-            raise KeyError(node_id)
-        return node_class
-
-    def _inputs(self, node_id: str) -> Mapping[str, Any]:
-        return inputs_of(self._graph.get_node(node_id))
-
-    def _schema(self, node_id: str) -> Schema:
-        if node_id not in self._schemas:
-            self._schemas[node_id] = schema_of(self._class(node_id), self._inputs(node_id))
-        return self._schemas[node_id]
-
-    def _object(self, node_id: str) -> Any:
-        if node_id not in self._objects:
-            self._objects[node_id] = self._class(node_id)()
-        return self._objects[node_id]
-
-    def _is_async(self, node_id: str) -> bool:
-        node_class = self._class(node_id)
-        return inspect.iscoroutinefunction(getattr(node_class, node_class.FUNCTION, None))
-
-    async def _sign(self, node_ids: list[str]) -> None:
-        """Compute the signatures of nodes, sources first. What cannot be signed is not kept."""
-        order, _ = topological({node_id: self._graph.get_node(node_id) for node_id in node_ids})
-        for node_id in order:
-            node = self._graph.get_node(node_id)
-            try:
-                own_id = node_id if self._is_bound_to_id(node_id) else None
-                changed = await self._changed(node_id)
-                key = signature(node, changed, own_id, self._signatures)
-            except Exception:
-                key = uuid.uuid4().hex
-            self._signatures[node_id] = key
-
-    def _is_bound_to_id(self, node_id: str) -> bool:
-        not_idempotent = getattr(self._class(node_id), "NOT_IDEMPOTENT", False)
-        return not_idempotent or "UNIQUE_ID" in self._schema(node_id).hidden.values()
-
-    async def _changed(self, node_id: str) -> Any:
-        """Ask the node for what its inputs do not show, such as the content of a file."""
-        ask = getattr(self._class(node_id), "IS_CHANGED", None)
-        if ask is None:
-            return None
-        values, _ = self._gather(node_id)
-        answer = ask(**self._schema(node_id).nest({name: items[0] for name, items in values.items()}))
-        return await answer if inspect.isawaitable(answer) else answer

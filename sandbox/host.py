@@ -179,7 +179,7 @@ class SandboxHost:
     def checks(self) -> Sequence[Check]:
         """Is the prompt worker alive."""
         alive = self.worker.alive()
-        return [Check("worker", alive, "takes prompts" if alive else "the prompt worker has ended")]
+        return [Check("prompt_worker", alive, "takes prompts" if alive else "the prompt worker has ended")]
 
     # From the worker's thread, under the queue's lock: only hand over
 

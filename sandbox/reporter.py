@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -46,6 +47,8 @@ class Reporter:
         self._post = post
         self._audience = audience
         self._states: dict[str, JSON] = {}
+        self._lock = threading.Lock()
+        self._over = False
         self.messages: list[tuple[str, JSON]] = []
         """What the history keeps."""
 
@@ -70,12 +73,13 @@ class Reporter:
         self._tell("executing", {"node": node_id, "display_node": display, "prompt_id": prompt_id}, node_id)
 
     def progressed(self, node_id: str, value: float, most: float, preview: Preview | None) -> None:
-        """A node reports a step. Thread-safe."""
-        if not self._graph.has_node(node_id):
-            return
+        """A node reports a step; dropped unless it runs. Thread-safe."""
         prompt_id = self._prompt.prompt_id
-        self._post(NodeProgressed(prompt_id, time.time(), node_id, value, most, preview))
-        self._state(node_id, value, most, "running")
+        with self._lock:  # a thread that a node left behind must not speak after the end
+            if self._over or self._states.get(node_id, {}).get("state") != "running":
+                return
+            self._post(NodeProgressed(prompt_id, time.time(), node_id, value, most, preview))
+            self._state(node_id, value, most, "running")
         self._tell("progress", {"value": value, "max": most, "prompt_id": prompt_id, "node": node_id})
         if preview is not None:
             self._send_preview(node_id, preview)
@@ -130,6 +134,11 @@ class Reporter:
     def interrupted(self, details: Mapping[str, Any]) -> None:
         """The run was stopped."""
         self._message("execution_interrupted", **details)
+
+    def close(self) -> None:
+        """Nothing runs any more: what is reported from now on is dropped."""
+        with self._lock:
+            self._over = True
 
     def _message(self, event: str, **data: Any) -> None:
         told = {"prompt_id": self._prompt.prompt_id, **plain(data), "timestamp": int(time.time() * 1000)}

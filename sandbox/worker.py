@@ -80,4 +80,7 @@ class Worker:
         graph = RunGraph(copy.deepcopy(dict(item.prompt.graph)))
         reporter = Reporter(item.prompt, graph, self._post, self._audience)
         run = Run(item, graph, self._registry, self._cache, reporter)
-        return asyncio.run(run.go())
+        try:
+            return asyncio.run(run.go())
+        finally:
+            reporter.close()

@@ -76,7 +76,7 @@ class Node:
 def clamp(values: NDArray[Any], low: float = 0.0, high: float = 1.0) -> Pixels:
     """Bring *values* into a range, as float32."""
     # np.clip would do, but its type is not known to the checker.
-    return np.minimum(np.maximum(values, low), high).astype(np.float32)
+    return np.minimum(np.maximum(values, low), high).astype(np.float32, copy=False)
 
 
 def integer(default: int, least: int, most: int, step: int | None = None, **more: Any) -> tuple[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import JSON
 from . import pixels
-from .base import MAX_RESOLUTION, Node, Pixels, inputs, integer, number
+from .base import MAX_RESOLUTION, Node, Pixels, check_size, inputs, integer, number
 
 _SIZE = integer(512, 0, MAX_RESOLUTION, 1)
 _CROP = ("COMBO", {"default": "center", "multiselect": False, "options": ["disabled", "center"]})
@@ -49,6 +49,7 @@ class BatchImagesNode(Node):
         """Batch them; all are brought to the size of the first."""
         batch = list(images.values())
         height, width = batch[0].shape[1:3]
+        check_size(sum(map(len, batch)), height, width)
         channels = max(image.shape[3] for image in batch)
         opaque = [
             np.concatenate([image, np.ones((*image.shape[:3], 1), np.float32)], axis=3)

@@ -19,7 +19,7 @@ from ...errors import JSON
 from ..files import TEMP_PREFIX
 from ..progress import check_interrupt
 from . import pixels
-from .base import MAX_RESOLUTION, Node, Pixels, clamp, inputs, integer, number
+from .base import MAX_RESOLUTION, Node, Pixels, check_size, clamp, inputs, integer, number
 from .text_to_image import SIMULATED
 
 CORE_TOOLS = "Image Tools"
@@ -206,6 +206,7 @@ class ImageInvert(Node):
 
     def execute(self, image: Pixels) -> tuple[Pixels]:
         """Invert."""
+        check_size(*image.shape[:3])
         return (1 - image,)
 
 
@@ -237,6 +238,7 @@ class ImageBlend(Node):
     def execute(self, image1: Pixels, image2: Pixels, blend_factor: float, blend_mode: str) -> tuple[Pixels]:
         """Blend; the second image is brought to the size of the first."""
         height, width = image1.shape[1:3]
+        check_size(max(len(image1), len(image2)), height, width)
         (second,) = pixels.same_size([image2], width, height)
         mixed = pixels.blend(image1, second, blend_mode)
         return (clamp(image1 * (1 - blend_factor) + mixed * blend_factor),)

@@ -164,8 +164,8 @@ def noise_for(width: int, height: int, recipe: Recipe) -> Pixels:
     return np.repeat(np.repeat(blocks, 4, axis=0), 4, axis=1)[:height, :width]
 
 
-def label(image: Pixels) -> Pixels:
-    """Write what it is into the lower right corner of one [height, width, 3] image."""
+def stamp(image: Pixels) -> None:
+    """Write what it is into the lower right corner of one [height, width, 3] image, in place."""
     height, width = image.shape[:2]
     size = max(8, min(width, height) // 26)
     font = _font(size)
@@ -181,9 +181,7 @@ def label(image: Pixels) -> Pixels:
     rows = slice(height - margin - tag.height, height - margin)
     columns = slice(width - margin - tag.width, width - margin)
     ink = np.asarray(tag, dtype=np.float32)[..., None] / np.float32(255)
-    marked = np.array(image, dtype=np.float32)
-    marked[rows, columns] = marked[rows, columns] * np.float32(0.35) * (1 - ink) + ink
-    return marked
+    image[rows, columns] = image[rows, columns] * np.float32(0.35) * (1 - ink) + ink
 
 
 def _font(size: int) -> PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont:

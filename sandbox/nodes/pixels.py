@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import PIL.Image
 from PIL.Image import Resampling
@@ -11,7 +9,7 @@ from PIL.Image import Resampling
 from .base import Pixels, check_size, clamp
 
 METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
-Crop = Literal["disabled", "center"]
+STRIP = 256
 
 _RESAMPLING = {
     "nearest-exact": Resampling.NEAREST,
@@ -25,7 +23,11 @@ _RESAMPLING = {
 
 def to_pillow(image: Pixels) -> PIL.Image.Image:
     """Turn one [height, width, 3 or 4] image into 8-bit RGB or RGBA."""
-    return PIL.Image.fromarray(np.rint(clamp(image) * 255).astype(np.uint8))
+    pixels = np.empty(image.shape, np.uint8)
+    for first in range(0, image.shape[0], STRIP):  # in strips: a large image is in memory only once
+        strip = slice(first, first + STRIP)
+        pixels[strip] = np.rint(clamp(image[strip]) * 255).astype(np.uint8)
+    return PIL.Image.fromarray(pixels)
 
 
 def from_pillow(image: PIL.Image.Image) -> Pixels:
@@ -46,7 +48,7 @@ def resize(image: Pixels, width: int, height: int, method: str, crop: str = "dis
             # One float channel at a time: 8 bits would round.
             plane = PIL.Image.fromarray(np.ascontiguousarray(source[..., channel], dtype=np.float32))
             target[..., channel] = np.asarray(plane.resize((width, height), _RESAMPLING[method]))
-    scaled = clamp(scaled)
+    np.minimum(np.maximum(scaled, 0, out=scaled), 1, out=scaled)
     return scaled[..., 0] if mask else scaled
 
 
@@ -95,6 +97,7 @@ def blend(one: Pixels, two: Pixels, mode: str) -> Pixels:
 
 def blur(image: Pixels, radius: int, sigma: float) -> Pixels:
     """Blur with a Gaussian of *sigma* pixels, cut off at *radius*; edges are mirrored."""
+    check_size(*image.shape[:3])
     offsets = np.arange(-radius, radius + 1, dtype=np.float32)
     kernel = np.exp(-(offsets**2) / (2 * sigma * sigma))
     kernel /= kernel.sum()

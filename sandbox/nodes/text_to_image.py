@@ -13,7 +13,7 @@ import numpy as np
 from ..progress import ProgressBar, check_interrupt, pause
 from . import pixels
 from .base import MAX_RESOLUTION, Node, Pixels, check_size, inputs, integer, number
-from .picture import Recipe, batch_recipe, label, noise_for, noisy, paint
+from .picture import Recipe, batch_recipe, noise_for, noisy, paint, stamp
 
 SAMPLERS = [
     "euler",
@@ -289,15 +289,12 @@ class VAEDecode(Node):
         """Give the pictures at their full size; an empty latent is grey."""
         del vae
         check_size(samples.batch, samples.height, samples.width)
-        images = np.empty((samples.batch, samples.height, samples.width, 3), np.float32)
-        for index in range(samples.batch):
-            check_interrupt()
-            if samples.pictures is None:
-                images[index] = 0.5
-            else:
-                part = samples.pictures[index : index + 1]
-                images[index] = pixels.resize(part, samples.width, samples.height, "lanczos")[0]
-            images[index] = label(images[index])
+        if samples.pictures is None:
+            images = np.full((samples.batch, samples.height, samples.width, 3), 0.5, np.float32)
+        else:
+            images = pixels.resize(samples.pictures, samples.width, samples.height, "lanczos")
+        for image in images:
+            stamp(image)
         return (images,)
 
 

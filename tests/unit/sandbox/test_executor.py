@@ -1,6 +1,13 @@
 """How a run goes: order, cache, lazy inputs, expansion, lists, coroutines, blocks."""
 
-from backplane.host.protocol import NodeFinished, NodeOutput, NodeProgressed, NodesCached, NodeStarted
+from backplane.host.protocol import (
+    NodeFinished,
+    NodeOutput,
+    NodeProgressed,
+    NodesCached,
+    NodeStarted,
+    RunEnded,
+)
 
 
 def ids(events):
@@ -19,6 +26,17 @@ async def test_only_what_the_outputs_need_runs_and_sources_run_first(sandbox, no
     assert ended.outputs == {"show": {"value": [7]}}
     assert ids(sandbox.of(ended.prompt_id, NodeStarted)) == ["int", "pass", "show"]
     assert ids(sandbox.of(ended.prompt_id, NodeFinished)) == ["int", "pass", "show"]
+
+
+async def test_outputs_come_as_early_as_they_can(sandbox, node):
+    graph = {
+        "1": node("PrimitiveInt", value=7),
+        "2": node("PackShow", value=["1", 0]),
+        "3": node("PackValue", value=["1", 0]),
+        "4": node("PackShow", value=["3", 0]),
+    }
+    ended = await sandbox.run(graph)
+    assert ids(sandbox.of(ended.prompt_id, NodeStarted)) == ["1", "2", "3", "4"]
 
 
 async def test_a_chain_far_deeper_than_the_recursion_limit_runs(sandbox, node):
@@ -246,3 +264,15 @@ async def test_only_the_wanted_outputs_run(sandbox, node):
     graph = {"1": node("PackShow", value=1), "2": node("PackShow", value=2)}
     ended = await sandbox.run(graph, partial_execution_targets=["2"])
     assert ended.outputs == {"2": {"value": [2]}}
+
+
+async def test_a_thread_that_a_node_left_behind_is_not_heard_after_the_end(sandbox, node):
+    first = await sandbox.run({"1": node("PackLinger", value=1), "2": node("PackShow", value=["1", 0])})
+    lingering = sandbox.host.registry.get("PackLinger").LEFT
+    lingering["go"].set()
+    lingering["thread"].join()
+    await sandbox.run({"1": node("PackShow", value=1)})
+    assert sandbox.of(first.prompt_id, NodeProgressed) == []
+    assert (
+        type([e for e in sandbox.events if getattr(e, "prompt_id", None) == first.prompt_id][-1]) is RunEnded
+    )

@@ -251,3 +251,5 @@ def test_images_too_large_for_any_machine_are_refused_before_memory_is_taken(cal
         )
     (image,) = call("EmptyImage", width=16384, height=16384, batch_size=4096, color=0)
     assert image.shape == (4096, 16384, 16384, 3)
+    with pytest.raises(MemoryError, match="4 GiB"):
+        call("ImageInvert", image=image)

@@ -2,6 +2,7 @@
 # ruff: noqa: TID251 (the names that the sandbox stands in for)
 
 import asyncio
+import threading
 from pathlib import Path
 
 import comfy.utils
@@ -162,6 +163,24 @@ class Steps(Value):
         return (value,)
 
 
+class Linger(Value):
+    """Leaves a thread behind that reports progress when it is told to."""
+
+    LEFT: dict = {}  # noqa: RUF012
+
+    def run(self, value):
+        bar, go = comfy.utils.ProgressBar(3), threading.Event()
+
+        def report():
+            go.wait(20)
+            bar.update(1)
+
+        thread = threading.Thread(target=report)
+        thread.start()
+        self.LEFT.update(go=go, thread=thread)
+        return (value,)
+
+
 class SelfInterrupt(Value):
     def run(self, value):
         raise InterruptProcessingException
@@ -216,7 +235,7 @@ class Wrong(Value):
 
 CLASSES = (
     *(Show, Count, Changing, Meet, AsyncFail, Raise, AsyncExit, Block, Expand, Numbers, Together, Odd),
-    *(Steps, SelfInterrupt, Strict, Hidden, Broken, Wrong),
+    *(Steps, Linger, SelfInterrupt, Strict, Hidden, Broken, Wrong),
 )
 NODE_CLASS_MAPPINGS = {f"Pack{cls.__name__}": cls for cls in CLASSES} | {"PackValue": Pass, "SaveImage": Pass}
 NODE_DISPLAY_NAME_MAPPINGS = {"PackShow": "Show a value"}
