@@ -204,7 +204,7 @@ class ServerRoutes:
 
     async def system_stats(self, _: web.Request) -> web.Response:
         """Memory and devices."""
-        return reply(await asyncio.to_thread(self._host.system))
+        return reply(await asyncio.to_thread(self._host.system_stats))
 
 
 def _ids(value: object) -> list[object]:

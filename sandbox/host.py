@@ -150,7 +150,21 @@ class SandboxHost:
         return self.files.file(filename, subfolder, kind)
 
     def system(self) -> JSON:
-        """Memory in bytes, versions and devices, in the shape of ``/system_stats``."""
+        """The one device, which is simulated, in bytes."""
+        memory = psutil.virtual_memory()
+        device: JSON = {
+            "name": "simulated",
+            "type": "cpu",
+            "index": None,
+            "vram_total": memory.total,
+            "vram_free": memory.available,
+            "torch_vram_total": 0,
+            "torch_vram_free": 0,
+        }
+        return {"devices": [device], "torch": None}
+
+    def system_stats(self) -> JSON:
+        """Memory in bytes, versions and devices, in the shape of ComfyUI's ``/system_stats``."""
         memory = psutil.virtual_memory()
         return {
             "system": {
@@ -163,17 +177,7 @@ class SandboxHost:
                 "embedded_python": False,
                 "argv": [],
             },
-            "devices": [
-                {
-                    "name": "simulated",
-                    "type": "cpu",
-                    "index": None,
-                    "vram_total": memory.total,
-                    "vram_free": memory.available,
-                    "torch_vram_total": 0,
-                    "torch_vram_free": 0,
-                }
-            ],
+            "devices": self.system()["devices"],
         }
 
     def checks(self) -> Sequence[Check]:

@@ -1,5 +1,6 @@
 import threading
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 class PromptQueue:
     mutex: threading.RLock

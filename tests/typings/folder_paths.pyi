@@ -1,4 +1,4 @@
-from typing import Any, Iterable
+from collections.abc import Iterable
 
 folder_names_and_paths: dict[str, tuple[list[str], Iterable[str]]]
 filename_list_cache: dict[str, tuple[list[str], dict[str, float], float]]

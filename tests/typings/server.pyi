@@ -1,6 +1,7 @@
 # What host/comfyui.py uses of ComfyUI, as ComfyUI 0.3.64 to 0.33 have it.
 import asyncio
-from typing import Any, Callable
+from collections.abc import Callable
+
 from aiohttp import web
 from execution import PromptQueue
 

@@ -164,7 +164,11 @@ def test_what_comfyui_says_is_told_without_its_traceback():
     assert first.code == "VALIDATION_FAILED"
     assert "someone" not in str(first.to_json())
     assert (second.code, second.input) == ("UNKNOWN_OPTION", "name")
-    assert second.details == {"options": ["a.png", "b.png"], "options_total": 2, "close_matches": ["a.png", "b.png"]}
+    assert second.details == {
+        "options": ["a.png", "b.png"],
+        "options_total": 2,
+        "close_matches": ["a.png", "b.png"],
+    }
 
 
 def test_an_answer_of_comfyui_without_node_errors_still_says_something():

@@ -4,7 +4,7 @@ from backplane.host.stamps import folder_stamp
 
 
 def age(path, seconds=3600):
-    moment = os.stat(path).st_mtime - seconds
+    moment = path.stat().st_mtime - seconds
     os.utime(path, (moment, moment))
 
 
