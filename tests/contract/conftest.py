@@ -102,7 +102,13 @@ def start(kind, tmp_path_factory, **environ):
     return (sandbox if kind == "sandbox" else comfyui)(tmp_path_factory.mktemp(kind), **environ)
 
 
-@pytest.fixture(scope="session", params=["sandbox", "comfyui"])
+def pytest_report_header():
+    if "COMFYUI_PATH" not in os.environ:
+        return "contract: on the sandbox only; set COMFYUI_PATH (and COMFYUI_PYTHON) for a real ComfyUI too"
+    return f"contract: on the sandbox and on the ComfyUI in {os.environ['COMFYUI_PATH']}"
+
+
+@pytest.fixture(scope="session", params=["sandbox", *(["comfyui"] if "COMFYUI_PATH" in os.environ else [])])
 def server(request, tmp_path_factory):
     with start(request.param, tmp_path_factory) as started:
         yield started
