@@ -65,12 +65,34 @@ CODES: dict[str, Code] = {
     # tasks
     "TASK_NOT_FOUND": Code(404, "There is no task with this id."),
     "TASK_FINISHED": Code(409, "The task has already ended."),
+    "TASK_NOT_QUEUED": Code(409, "The task no longer waits in the queue."),
+    "TASK_NOT_FINISHED": Code(409, "The task has not ended yet."),
+    "TASK_INTERRUPTED": Code(500, "The server ended while the task ran (in a task's error)."),
+    "QUEUE_FULL": Code(429, "The queue takes no more tasks now; Retry-After says when to try again."),
+    "IDEMPOTENCY_CONFLICT": Code(409, "The Idempotency-Key was used before with another body."),
+    "STORE_UNAVAILABLE": Code(503, "The task store cannot be opened; the server's log says why."),
     "OUTPUT_NOT_FOUND": Code(404, "The task has no such output, or its file is gone."),
     "PREVIEW_NOT_FOUND": Code(404, "The task has no preview image (yet)."),
     "NODE_FAILED": Code(500, "A node raised an error while it ran (in a task's error)."),
     "OUT_OF_MEMORY": Code(500, "A node ran out of GPU memory (in a task's error)."),
     "TASK_LOST": Code(500, "The prompt left ComfyUI's queue without a result (in a task's error)."),
     "HOST_UNAVAILABLE": Code(503, "ComfyUI cannot take prompts now; see /ext/health."),
+    # what a task is given, and what is shown of it
+    "INPUT_NOT_FOUND": Code(422, "No node of the workflow takes a file by that name."),
+    "INPUT_AMBIGUOUS": Code(422, "Several nodes of the workflow take a file by that name."),
+    "INPUT_TOO_LARGE": Code(413, "An input file is larger than allowed."),
+    "INPUT_TYPE_REFUSED": Code(422, "An input file is not of a type that the node takes, or is damaged."),
+    "INPUT_FETCH_FAILED": Code(502, "An input file could not be fetched from its URL."),
+    "INPUT_BAD_BASE64": Code(400, "An input file is not valid base64."),
+    "PARAM_NOT_FOUND": Code(422, "The workflow has no place for a value of params."),
+    "PARAM_AMBIGUOUS": Code(422, "A value of params has several places in the workflow."),
+    "LORA_NOT_FOUND": Code(422, "This server has no LoRA of that name, or several."),
+    "THUMBNAIL_NOT_FOUND": Code(404, "The output has no thumbnail: it is no image, or cannot be read."),
+    # requests to other servers
+    "OUTBOUND_REFUSED": Code(422, "A URL leads where this server may not send requests."),
+    "OUTBOUND_FAILED": Code(502, "Another server could not be reached, or gave no usable answer."),
+    "OUTBOUND_TOO_LARGE": Code(413, "What another server sent is larger than allowed."),
+    "OUTBOUND_TIMEOUT": Code(504, "Another server did not answer in time."),
 }
 """Every error code of the API."""
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from .catalog import Catalog, PairCounts
 from .host.protocol import Host
 from .settings import Settings
-from .tasks import Tasks
+from .tasks import Limits, Policy, Retention, Tasks
+from .tasks.store import open_engine
 
 VERSION = "0.1.0"
 """Backplane's own version; pyproject.toml is pinned to it by a test."""
@@ -28,6 +29,7 @@ class Services:
 
     async def stop(self) -> None:
         """Write down what is only in memory. ComfyUI never calls this; the sandbox does."""
+        await self.tasks.stop()
         await self.catalog.close()
 
 
@@ -37,5 +39,18 @@ def build(settings: Settings, host: Host) -> Services:
         host.state_dir() / "node_pairs.json" if settings.learn_pairs else None,
     )
     catalog = Catalog(host, pairs)
-    tasks = Tasks(host, catalog, kept=settings.finished_tasks_kept)
+    tasks = Tasks(
+        host,
+        catalog,
+        lambda node: open_engine(host.state_dir() / "tasks.sqlite3", node=node),
+        limits=Limits(max_queued=settings.max_queued, max_attempts=settings.max_attempts),
+        policy=Policy(
+            rerun_interrupted=settings.rerun_interrupted,
+            retention=Retention(
+                age_s=settings.keep_days * 86_400 or None,
+                count=settings.keep_tasks or None,
+                bytes=settings.keep_bytes or None,
+            ),
+        ),
+    )
     return Services(settings=settings, host=host, catalog=catalog, tasks=tasks)

@@ -38,10 +38,26 @@ class Settings:
     """Seconds between two looks at ComfyUI where a hook is missing or ``hooks`` is ``off``."""
     max_body_bytes: int = field(default=32 * 1024 * 1024, metadata={"least": 1024})
     """Largest JSON body a route reads, in bytes."""
-    finished_tasks_kept: int = field(default=10_000, metadata={"least": 0})
-    """How many finished tasks are kept; the oldest go first."""
+    max_queued: int = field(default=10_000, metadata={"least": 1})
+    """How many tasks may wait; one more is answered with 429."""
+    max_attempts: int = field(default=3, metadata={"least": 1})
+    """How often a task is tried that does not say it, if its failure is worth another attempt."""
+    rerun_interrupted: bool = True
+    """Run a task again whose server ended meanwhile (within its attempts); else it fails."""
+    keep_days: float = field(default=30.0, metadata={"least": 0.0})
+    """Days that finished tasks are kept; 0: no limit."""
+    keep_tasks: int = field(default=200_000, metadata={"least": 0})
+    """How many finished tasks are kept, the oldest go first; 0: no limit."""
+    keep_bytes: int = field(default=2 * 1024**3, metadata={"least": 0})
+    """Largest size of the task store in bytes, the oldest finished tasks go first; 0: no limit."""
     learn_pairs: bool = True
     """Count which nodes this server's own runs connect, to rank suggestions."""
+    webhook_url: str = field(default="", repr=False)
+    """Where the end of every task is told; empty for nowhere."""
+    webhook_secret: str = field(default="", repr=False)
+    """What webhooks are signed with: whsec_ and base64. Several, with spaces between, while keys change."""
+    outbound_allow_private: bool = False
+    """Let webhooks and file addresses lead to private networks and to plain http."""
 
 
 def variable_of(setting: str) -> str:
@@ -113,7 +129,8 @@ def _checked(setting: Field[Any], kind: Any, value: Any, source: str) -> Any:
     if kind is float and type(value) is int:
         value = _as_float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise SettingsError(f"{source}: {setting.name} takes {_words(kind)}, not {value!r}")
+        shown = repr(value) if setting.repr else "that"  # what is kept out of the repr may be a secret
+        raise SettingsError(f"{source}: {setting.name} takes {_words(kind)}, not {shown}")
     least = setting.metadata.get("least")
     if least is not None and value < least:
         raise SettingsError(f"{source}: {setting.name} must be at least {least}, not {value!r}")

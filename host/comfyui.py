@@ -197,6 +197,27 @@ class ComfyUI:
         self._watch.expect(prompt.prompt_id)
         return document.get("node_errors") or {}
 
+    async def validate(
+        self, graph: JSON, targets: Sequence[str] | None
+    ) -> tuple[Sequence[str], Mapping[str, JSON]]:
+        """Check *graph* with ComfyUI's own validation, after its node replacements."""
+        from execution import validate_prompt  # noqa: PLC0415 - absent in some future: then queuing tells
+
+        replacements = getattr(self._server, "node_replace_manager", None)
+        if replacements is not None:
+            replacements.apply_replacements(graph)
+        ok, error, outputs, node_errors = await validate_prompt(
+            "", graph, None if targets is None else list(targets)
+        )
+        if not ok:
+            raise PromptRejected(error or {}, node_errors or {})
+        return list(outputs), node_errors or {}
+
+    def free_memory(self) -> None:
+        """Unload all models before the next prompt, as ``POST /free`` does."""
+        self._server.prompt_queue.set_flag("unload_models", True)
+        self._server.prompt_queue.set_flag("free_memory", True)
+
     def cancel(self, prompt_id: str) -> Literal["removed", "interrupting", "absent"]:
         """Dequeue or interrupt; the interrupt is repeated until the prompt is over."""
         queue = self._server.prompt_queue
@@ -242,6 +263,10 @@ class ComfyUI:
         )
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def input_dir(self) -> Path:
+        """ComfyUI's input folder."""
+        return Path(folder_paths.get_input_directory())
 
     def output_file(self, filename: str, subfolder: str, kind: str) -> Path | None:
         """The file behind an output, if it lies within its folder."""

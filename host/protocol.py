@@ -104,12 +104,17 @@ class NodeProgressed:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """A node is done (or its result came from the cache, if it was never started)."""
+    """A node is done (or its result came from the cache, if it was never started).
+
+    The peaks are the highest memory use while it ran, in bytes, None where the machine cannot tell.
+    """
 
     prompt_id: str
     at: float
     node_id: str
     display_id: str
+    vram_peak: int | None = None
+    ram_peak: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +256,20 @@ class PromptRunner(Protocol):
         """
         ...
 
+    async def validate(
+        self, graph: JSON, targets: Sequence[str] | None
+    ) -> tuple[Sequence[str], Mapping[str, JSON]]:
+        """Check *graph* as submitting it would, and queue nothing.
+
+        Gives the output nodes that would run and the node errors of those that would not. Raises
+        :class:`PromptRejected`. The host takes *graph* over: hand it a copy.
+        """
+        ...
+
+    def free_memory(self) -> None:
+        """Have all models unloaded before the next prompt runs."""
+        ...
+
     def cancel(self, prompt_id: str) -> Literal["removed", "interrupting", "absent"]:
         """Take a pending prompt off the queue, or interrupt it and keep interrupting until it stops."""
         ...
@@ -269,6 +288,10 @@ class Machine(Protocol):
 
     def state_dir(self) -> Path:
         """A folder for Backplane's own files, not reachable over HTTP; made if absent."""
+        ...
+
+    def input_dir(self) -> Path:
+        """The folder of uploaded files, which LoadImage and its kin read."""
         ...
 
     def output_file(self, filename: str, subfolder: str, kind: str) -> Path | None:

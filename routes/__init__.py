@@ -10,6 +10,7 @@ from aiohttp import web
 from ..services import Services
 from ._http import Handler, enveloped, no_such_route
 from .catalog import CatalogRoutes
+from .events import EventRoutes
 from .system import SystemRoutes
 from .tasks import TaskRoutes
 
@@ -28,6 +29,7 @@ def table(services: Services) -> list[Route]:
     system = SystemRoutes(services)
     catalog = CatalogRoutes(services.catalog, services.settings)
     tasks = TaskRoutes(services.tasks, services.settings)
+    events = EventRoutes(services.tasks)
     return [
         Route("GET", "/ext", system.index),
         Route("GET", "/ext/health", system.health),
@@ -41,9 +43,19 @@ def table(services: Services) -> list[Route]:
         Route("POST", "/ext/tasks", tasks.create),
         Route("GET", "/ext/tasks", tasks.index),
         Route("GET", "/ext/tasks/{id}", tasks.one),
+        Route("POST", "/ext/tasks/batch", tasks.create_batch),
+        Route("POST", "/ext/tasks/cancel", tasks.cancel_many),
+        Route("PATCH", "/ext/tasks/{id}", tasks.change),
+        Route("DELETE", "/ext/tasks/{id}", tasks.delete),
         Route("POST", "/ext/tasks/{id}/cancel", tasks.cancel),
+        Route("POST", "/ext/tasks/{id}/retry", tasks.retry),
+        Route("GET", "/ext/tasks/{id}/events", events.one),
         Route("GET", "/ext/tasks/{id}/preview", tasks.preview),
         Route("GET", "/ext/tasks/{id}/outputs/{n}", tasks.output),
+        Route("GET", "/ext/events", events.everything),
+        Route("GET", "/ext/queue", tasks.queue),
+        Route("POST", "/ext/queue/pause", tasks.pause),
+        Route("POST", "/ext/queue/resume", tasks.resume),
     ]
 
 
@@ -55,8 +67,8 @@ def register(routes: web.RouteTableDef, services: Services) -> None:
     rows = table(services)
     for row in rows:
         # .get also answers HEAD
-        mount = routes.get if row.method == "GET" else routes.post
-        mount(row.path)(enveloped(row.handler))
+        mount = routes.get(row.path) if row.method == "GET" else routes.route(row.method, row.path)
+        mount(enveloped(row.handler))
     patterns = [(row.method, _pattern(row.path)) for row in rows]
 
     async def nothing_here(request: web.Request) -> web.StreamResponse:

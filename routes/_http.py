@@ -101,8 +101,10 @@ def reply(value: Any, *, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def error_reply(error: ApiError) -> web.Response:
-    """Answer with *error* in its envelope."""
-    return reply(error.body(), status=error.status)
+    """Answer with *error* in its envelope; it may say when to come back."""
+    later = error.details.get("retry_after_s")
+    headers = {} if later is None else {"Retry-After": str(later)}
+    return reply(error.body(), status=error.status, headers=headers)
 
 
 def body_too_large(limit: int | None) -> ApiError:
@@ -115,11 +117,8 @@ def body_too_large(limit: int | None) -> ApiError:
     )
 
 
-async def read_json(request: web.Request, *, limit: int) -> Any:
-    """Read a JSON body of at most *limit* bytes; numbers may be as long as JSON allows.
-
-    Raises ApiError INVALID_JSON or BODY_TOO_LARGE.
-    """
+async def read_body(request: web.Request, *, limit: int) -> bytes:
+    """Read a body of at most *limit* bytes. Raises ApiError BODY_TOO_LARGE."""
     if request.content_length is not None and request.content_length > limit:
         raise body_too_large(limit)
     parts: list[bytes] = []
@@ -129,9 +128,13 @@ async def read_json(request: web.Request, *, limit: int) -> Any:
         if size > limit:
             raise body_too_large(limit)
         parts.append(chunk)
-    raw = b"".join(parts)
+    return b"".join(parts)
+
+
+async def parse_json(raw: bytes) -> Any:
+    """Decode JSON, a large one off the event loop. Raises ApiError INVALID_JSON."""
     try:
-        if size > PARSE_IN_THREAD_BYTES:
+        if len(raw) > PARSE_IN_THREAD_BYTES:
             return await asyncio.to_thread(json.loads, raw)
         return json.loads(raw)
     except RecursionError:
@@ -147,7 +150,7 @@ async def read_json(request: web.Request, *, limit: int) -> Any:
 
 async def read_model(request: web.Request, model: type[Model], *, limit: int) -> Model:
     """Read a JSON body as *model*. Raises ApiError INVALID_REQUEST with the fields at fault."""
-    return parse_model(await read_json(request, limit=limit), model)
+    return parse_model(await parse_json(await read_body(request, limit=limit)), model)
 
 
 def parse_model(document: Any, model: type[Model]) -> Model:
@@ -197,6 +200,24 @@ def known_query(request: web.Request, *names: str) -> None:
             hint=f"Known: {', '.join(names)}." if names else "This route takes none.",
             details={"fields": dict.fromkeys(unknown, "unknown")},
         )
+
+
+def query_seconds(request: web.Request, name: str, *, most: float) -> float | None:
+    """Read a number of seconds from the query; more than *most* counts as *most*."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise InvalidRequest(
+            "INVALID_REQUEST",
+            f"{name} must be a number of seconds.",
+            details={"fields": {name: "not a number of seconds"}},
+        )
+    return min(value, most)
 
 
 def etag_of(body: bytes) -> str:

@@ -37,11 +37,12 @@ class SystemRoutes:
                 "features": ["catalog", "tasks"],
                 "limits": {
                     "max_body_bytes": settings.max_body_bytes,
-                    "finished_tasks_kept": settings.finished_tasks_kept,
+                    "max_queued": settings.max_queued,
                 },
                 "links": {
                     "catalog": "/ext/catalog",
                     "tasks": "/ext/tasks",
+                    "queue": "/ext/queue",
                     "health": "/ext/health",
                     "system": "/ext/system",
                 },
@@ -60,6 +61,8 @@ class SystemRoutes:
             {"name": check.name, "ok": check.ok, "detail": check.detail}
             for check in self._services.host.checks()
         ]
+        faults = self._services.tasks.faults()
+        checks.append({"name": "task_store", "ok": not faults, "detail": "; ".join(faults) or "writable"})
         checks.append(await asyncio.to_thread(_disk_check, str(self._services.host.state_dir())))
         ok = all(check["ok"] for check in checks)
         return reply({"status": "ok" if ok else "failing", "checks": checks}, status=200 if ok else 503)

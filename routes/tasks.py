@@ -1,24 +1,59 @@
-"""/ext/tasks: run, watch, cancel."""
+"""/ext/tasks: run, watch, cancel, run again."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Annotated, Any
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, cast
 from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ..errors import InvalidRequest, NotFound
+from ..errors import JSON, ApiError, Conflict, InvalidRequest, NotFound
 from ..settings import Settings
-from ..tasks import STATUSES, Submission, Tasks
-from ._http import known_query, matches_etag, query_int, read_model, reply
+from ..tasks import (
+    FINISHED,
+    STATUSES,
+    AlreadyRememberedError,
+    Query,
+    Remembered,
+    Submission,
+    Tasks,
+    first_view,
+)
+from ..tasks.engine import StoredTask
+from ._http import (
+    dumps,
+    known_query,
+    matches_etag,
+    parse_json,
+    parse_model,
+    query_int,
+    query_seconds,
+    read_body,
+    read_model,
+    reply,
+)
 
 MOST_IDS = 200
 """How many tasks one request may ask for by id: about 16 KB of query."""
 
+MOST_METADATA = 16 * 1024
+"""How long a task's metadata may be: labels, not documents."""
+
+MOST_BATCH = 1000
+
+MOST_WAIT_S = 60.0
+"""Longest a reply is held back; proxies commonly give up after a minute."""
+
 ACTIVE_TYPES = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml"})
 """Media types that a browser would run scripts from: sent as downloads."""
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class NewTask(BaseModel):
@@ -28,8 +63,34 @@ class NewTask(BaseModel):
 
     workflow: Any = None
     outputs: list[str] | None = Field(default=None, max_length=1000)
-    client_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    client_id: Label | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    priority: int = Field(default=0, ge=-1000, le=1000)
+    max_attempts: int | None = Field(default=None, ge=1, le=20)
+
+
+class NewBatch(BaseModel):
+    """The body of POST /ext/tasks/batch: every task of it as POST /ext/tasks takes it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    tasks: list[NewTask] = Field(min_length=1, max_length=MOST_BATCH)
+
+
+class TaskIds(BaseModel):
+    """The body of POST /ext/tasks/cancel."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    ids: list[Label] = Field(min_length=1, max_length=MOST_BATCH)
+
+
+class Change(BaseModel):
+    """The body of PATCH /ext/tasks/{id}."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    priority: int = Field(ge=-1000, le=1000)
 
 
 class TaskRoutes:
@@ -39,74 +100,111 @@ class TaskRoutes:
         self._tasks = tasks
         self._settings = settings
 
+    # In
+
     async def create(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/tasks."""
+        known_query(request, "wait")
+        wait = query_seconds(request, "wait", most=MOST_WAIT_S)
+        raw = await read_body(request, limit=self._settings.max_body_bytes)
+        repeated = await self._repeated(request, raw)
+        if repeated is not None:
+            return repeated
+        body = parse_model(await parse_json(raw), NewTask)
+        try:
+            task = await self._tasks.submit(_submission(body), self._remembering(request, raw, _one))
+        except AlreadyRememberedError as known:
+            return _replayed(known.first, raw)
+        headers = {"Location": f"/ext/tasks/{task.id}"}
+        if wait is None:
+            return reply(first_view(task), status=202, headers=headers)
+        late = await self._tasks.wait_end(task.id, wait)
+        status = 200 if late.status in FINISHED else 202
+        return reply(await self._tasks.show(late), status=status, headers=headers)
+
+    async def create_batch(self, request: web.Request) -> web.StreamResponse:
+        """POST /ext/tasks/batch."""
         known_query(request)
-        body = await read_model(request, NewTask, limit=self._settings.max_body_bytes)
-        if len(json.dumps(body.metadata)) > MOST_METADATA:
-            raise InvalidRequest(
-                "INVALID_REQUEST",
-                f"metadata must not be longer than {MOST_METADATA} characters as JSON.",
-                details={"fields": {"metadata": "too long"}},
-            )
-        task = await self._tasks.submit(
-            Submission(
-                workflow=body.workflow,
-                outputs=None if body.outputs is None else tuple(body.outputs),
-                client_id=body.client_id,
-                metadata=body.metadata,
-            )
-        )
-        return reply(
-            self._tasks.shown(task),
-            status=202,
-            headers={"Location": f"/ext/tasks/{task.id}", "ETag": task.etag},
-        )
+        raw = await read_body(request, limit=self._settings.max_body_bytes)
+        repeated = await self._repeated(request, raw)
+        if repeated is not None:
+            return repeated
+        body = parse_model(await parse_json(raw), NewBatch)
+        batch_id = hashlib.sha256(raw + str(time.time_ns()).encode()).hexdigest()[:32]
+        submissions = [_submission(task, batch_id) for task in body.tasks]
+
+        def answer(made: Sequence[StoredTask]) -> JSON:
+            return _batch(batch_id, made)
+
+        try:
+            tasks = await self._tasks.submit_all(submissions, self._remembering(request, raw, answer))
+        except AlreadyRememberedError as known:
+            return _replayed(known.first, raw)
+        except ApiError as error:
+            raise _of_batch(error) from error
+        document = _batch(batch_id, cast("Sequence[StoredTask]", tasks))
+        return reply(document, status=202, headers={"Location": f"/ext/tasks?batch={batch_id}"})
+
+    async def retry(self, request: web.Request) -> web.StreamResponse:
+        """POST /ext/tasks/{id}/retry."""
+        known_query(request)
+        again = await self._tasks.again(request.match_info["id"])
+        task = await self._tasks.submit(again)
+        headers = {"Location": f"/ext/tasks/{task.id}"}
+        return reply(await self._tasks.show(task), status=202, headers=headers)
+
+    async def _repeated(self, request: web.Request, raw: bytes) -> web.Response | None:
+        key = _key(request)
+        if key is None:
+            return None
+        first = await (await self._tasks.engine()).recall(_scope(request), key)
+        return None if first is None else _replayed(first, raw)
+
+    def _remembering(self, request: web.Request, raw: bytes, answer: Any) -> Any:
+        key = _key(request)
+        if key is None:
+            return None
+
+        def remember(made: Sequence[StoredTask]) -> Remembered:
+            text = dumps(answer(made))
+            return Remembered(_scope(request), key, _sha256(raw), 202, text, time.time())
+
+        return remember
+
+    # Out
 
     async def index(self, request: web.Request) -> web.StreamResponse:
         """GET /ext/tasks."""
-        known_query(request, "status", "kind", "ids", "limit", "cursor")
-        statuses = _listed(request, "status")
-        unknown = [status for status in statuses if status not in STATUSES]
-        if unknown:
-            raise InvalidRequest(
-                "INVALID_REQUEST",
-                f"There is no status {unknown[0]!r}.",
-                hint=f"Statuses: {', '.join(STATUSES)}.",
-                details={"fields": {"status": "unknown"}},
-            )
+        filters = [name for name in request.query if name.startswith("metadata.")]
+        known_query(request, "status", "kind", "ids", "batch", "since", "limit", "cursor", *filters)
         ids = _listed(request, "ids")
         if len(ids) > MOST_IDS:
-            raise InvalidRequest(
-                "INVALID_REQUEST",
-                f"ids takes at most {MOST_IDS} ids.",
-                details={"fields": {"ids": "too many"}},
-            )
-        kinds = _listed(request, "kind")
-        limit = query_int(request, "limit", MOST_IDS if ids else 50, least=1, most=500)
-        before = query_int(request, "cursor", 0, least=1, most=10**11 - 1) or None
-        if kinds and "prompt" not in kinds:
-            found, following = [], None
+            raise _wrong("ids", f"ids takes at most {MOST_IDS} ids.")
+        if ids:
+            found, following = await self._tasks.find_many(ids), None
         else:
-            found, following = self._tasks.list(status=statuses, ids=ids, before=before, limit=limit)
+            found, following = await self._tasks.list(_query(request, filters))
         # The nodes are what makes a task long: a list is for an overview, ids for polling.
-        items = [self._tasks.shown(task, nodes=bool(ids)) for task in found]
-        return reply({"items": items, "next_cursor": None if following is None else str(following)})
+        items = [await self._tasks.show(task, nodes=bool(ids)) for task in found]
+        document: JSON = {"items": items, "next_cursor": None if following is None else str(following)}
+        batch = request.query.get("batch")
+        if batch is not None:
+            document["counts"] = dict(await (await self._tasks.engine()).counts(batch))
+        return reply(document)
 
     async def one(self, request: web.Request) -> web.StreamResponse:
         """GET /ext/tasks/{id}."""
-        known_query(request)
-        task = self._tasks.get(request.match_info["id"])
-        headers = {"ETag": task.etag, "Cache-Control": "no-cache"}
-        if matches_etag(request, task.etag):
+        known_query(request, "wait", "etag")
+        task_id = request.match_info["id"]
+        wait = query_seconds(request, "wait", most=MOST_WAIT_S)
+        if wait is None:
+            task = await self._tasks.find(task_id)
+        else:
+            task = await self._tasks.wait(task_id, request.query.get("etag"), wait)
+        headers = {"ETag": self._tasks.etag(task), "Cache-Control": "no-cache"}
+        if matches_etag(request, headers["ETag"]):
             return web.Response(status=304, headers=headers)
-        return reply(self._tasks.shown(task), headers=headers)
-
-    async def cancel(self, request: web.Request) -> web.StreamResponse:
-        """POST /ext/tasks/{id}/cancel."""
-        known_query(request)
-        task = self._tasks.cancel(request.match_info["id"])
-        return reply(self._tasks.shown(task), status=200 if task.finished else 202)
+        return reply(await self._tasks.show(task), headers=headers)
 
     async def preview(self, request: web.Request) -> web.StreamResponse:
         """GET /ext/tasks/{id}/preview."""
@@ -129,26 +227,158 @@ class TaskRoutes:
         }
         if path is None:
             return web.Response(
-                body=output.content(),
-                content_type=output.media_type,
-                charset="utf-8",
-                headers=headers,
+                body=output.content(), content_type=output.media_type, charset="utf-8", headers=headers
             )
         disposition = "attachment" if output.media_type in ACTIVE_TYPES else "inline"
         headers["Content-Type"] = output.media_type
-        headers["Content-Disposition"] = f"{disposition}; filename*=UTF-8''{_quoted(output.filename or '')}"
+        # RFC 8187
+        name = quote(output.filename or "", safe="")
+        headers["Content-Disposition"] = f"{disposition}; filename*=UTF-8''{name}"
         return web.FileResponse(path, headers=headers)
 
+    # Changes
 
-MOST_METADATA = 16 * 1024
-"""How long a task's metadata may be: labels, not documents."""
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        """POST /ext/tasks/{id}/cancel."""
+        known_query(request)
+        task = await self._tasks.cancel(request.match_info["id"])
+        return reply(await self._tasks.show(task), status=200 if task.status in FINISHED else 202)
+
+    async def cancel_many(self, request: web.Request) -> web.StreamResponse:
+        """POST /ext/tasks/cancel."""
+        known_query(request)
+        body = await read_model(request, TaskIds, limit=self._settings.max_body_bytes)
+        results: dict[str, JSON] = {}
+        for task_id in dict.fromkeys(body.ids):
+            try:
+                task = await self._tasks.cancel(task_id)
+                results[task_id] = {"status": (await self._tasks.show(task, nodes=False))["status"]}
+            except ApiError as error:
+                results[task_id] = error.body()
+        return reply({"results": results})
+
+    async def change(self, request: web.Request) -> web.StreamResponse:
+        """PATCH /ext/tasks/{id}."""
+        known_query(request)
+        body = await read_model(request, Change, limit=self._settings.max_body_bytes)
+        task = await self._tasks.prioritise(request.match_info["id"], body.priority)
+        return reply(await self._tasks.show(task))
+
+    async def delete(self, request: web.Request) -> web.StreamResponse:
+        """DELETE /ext/tasks/{id}."""
+        known_query(request)
+        await self._tasks.delete(request.match_info["id"])
+        return web.Response(status=204)
+
+    # The queue
+
+    async def queue(self, request: web.Request) -> web.StreamResponse:
+        """GET /ext/queue."""
+        known_query(request)
+        return reply(await self._tasks.queue())
+
+    async def pause(self, request: web.Request) -> web.StreamResponse:
+        """POST /ext/queue/pause."""
+        known_query(request)
+        return reply(await self._tasks.pause(paused=True))
+
+    async def resume(self, request: web.Request) -> web.StreamResponse:
+        """POST /ext/queue/resume."""
+        known_query(request)
+        return reply(await self._tasks.pause(paused=False))
+
+
+def _submission(body: NewTask, batch_id: str | None = None) -> Submission:
+    if len(json.dumps(body.metadata)) > MOST_METADATA:
+        raise _wrong("metadata", f"metadata must not be longer than {MOST_METADATA} characters as JSON.")
+    return Submission(
+        workflow=body.workflow,
+        outputs=None if body.outputs is None else tuple(body.outputs),
+        client_id=body.client_id,
+        metadata=body.metadata,
+        priority=body.priority,
+        max_attempts=body.max_attempts,
+        batch_id=batch_id,
+    )
+
+
+def _one(made: Sequence[StoredTask]) -> JSON:
+    [task] = made
+    return first_view(task)
+
+
+def _batch(batch_id: str, made: Sequence[StoredTask]) -> JSON:
+    return {"batch_id": batch_id, "ids": [task.id for task in made], "url": f"/ext/tasks?batch={batch_id}"}
+
+
+def _of_batch(error: ApiError) -> ApiError:
+    return type(error)(
+        error.code, error.message, hint="Nothing of the batch was queued.", details=error.details
+    )
+
+
+def _key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise _wrong("Idempotency-Key", "Idempotency-Key must be 1 to 255 printable ASCII characters.")
+    return key
+
+
+def _scope(request: web.Request) -> str:
+    return f"{request.method} {request.path.removeprefix('/api')}"
+
+
+def _sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def _replayed(first: Remembered, raw: bytes) -> web.Response:
+    if first.body_sha256 != _sha256(raw):
+        raise Conflict(
+            "IDEMPOTENCY_CONFLICT",
+            "This Idempotency-Key was used before with another body.",
+            hint="Use a new key for a new request.",
+        )
+    return web.Response(
+        text=first.answer,
+        status=first.status,
+        content_type="application/json",
+        headers={"Idempotent-Replayed": "true", "Cache-Control": "no-store"},
+    )
+
+
+def _query(request: web.Request, filters: Sequence[str]) -> Query:
+    statuses = _listed(request, "status")
+    unknown = [status for status in statuses if status not in STATUSES]
+    if unknown:
+        raise _wrong("status", f"There is no status {unknown[0]!r}; known: {', '.join(STATUSES)}.")
+    return Query(
+        limit=query_int(request, "limit", 50, least=1, most=500),
+        before=query_int(request, "cursor", 0, least=1, most=10**11 - 1) or None,
+        statuses=tuple(statuses),  # pyright: ignore[reportArgumentType] - checked above
+        kinds=tuple(_listed(request, "kind")),
+        batch_id=request.query.get("batch"),
+        since=_since(request),
+        metadata={name.removeprefix("metadata."): request.query[name] for name in filters},
+    )
+
+
+def _since(request: web.Request) -> float | None:
+    text = request.query.get("since")
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        raise _wrong("since", "since must be a time such as 2026-01-31T12:00:00Z.") from None
+
+
+def _wrong(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest("INVALID_REQUEST", message, details={"fields": {field: message}})
 
 
 def _listed(request: web.Request, name: str) -> list[str]:
     """Read a comma-separated query parameter."""
     return [part.strip() for part in request.query.get(name, "").split(",") if part.strip()]
-
-
-def _quoted(filename: str) -> str:
-    """Encode a file name for Content-Disposition (RFC 8187)."""
-    return quote(filename, safe="")

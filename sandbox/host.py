@@ -125,6 +125,16 @@ class SandboxHost:
         )
         return accepted.node_errors
 
+    async def validate(
+        self, graph: JSON, targets: Sequence[str] | None
+    ) -> tuple[Sequence[str], Mapping[str, JSON]]:
+        """Check *graph* as submitting it would. Raises PromptRejected."""
+        return await self.submissions.validate(graph, None if targets is None else list(targets))
+
+    def free_memory(self) -> None:
+        """Forget the results kept between runs: there are no models to unload."""
+        self.worker.free()
+
     def cancel(self, prompt_id: str) -> Literal["removed", "interrupting", "absent"]:
         """Take a pending prompt off the queue, or stop the running one."""
         return self.prompts.cancel(prompt_id)
@@ -144,6 +154,10 @@ class SandboxHost:
         folder = self.files.state_dir()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def input_dir(self) -> Path:
+        """The folder of uploaded files."""
+        return self.files.folder("input")
 
     def output_file(self, filename: str, subfolder: str, kind: str) -> Path | None:
         """The file behind an output; None if absent or outside its folder. Touches the disk."""

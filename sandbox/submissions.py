@@ -8,7 +8,7 @@ import itertools
 import math
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -51,15 +51,26 @@ class Submissions:
         extra_data, secrets = _extra_data(request)
         client_id = extra_data.get("client_id")
         graph = request["prompt"]
-        verdict = await asyncio.to_thread(self._validate, graph, request.get("partial_execution_targets"))
-        if verdict.error is not None:
-            raise PromptRejected(verdict.error, verdict.node_errors)
+        verdict = await self._verdict(graph, request.get("partial_execution_targets"))
         extra_data["create_time"] = int(time.time() * 1000)
         prompt = QueuedPrompt(
             prompt_id, graph, verdict.targets, client_id if isinstance(client_id, str) else None
         )
         self._queue.put(Item(number, prompt, extra_data, secrets))
         return Accepted(prompt_id, number, verdict.node_errors)
+
+    async def validate(
+        self, graph: Any, targets: object
+    ) -> tuple[Sequence[str], Mapping[str, JSON]]:
+        """Check what :meth:`submit` would queue; its graph is taken over. Raises PromptRejected."""
+        verdict = await self._verdict(graph, targets)
+        return verdict.targets, verdict.node_errors
+
+    async def _verdict(self, graph: Any, targets: object) -> Verdict:
+        verdict = await asyncio.to_thread(self._validate, graph, targets)
+        if verdict.error is not None:
+            raise PromptRejected(verdict.error, verdict.node_errors)
+        return verdict
 
     def _number(self, request: Mapping[str, Any]) -> float:
         if "number" in request:

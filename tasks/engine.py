@@ -230,7 +230,7 @@ class Engine(Protocol):
         ...
 
     async def fail(self, lease: Lease, ending: Ending, *, retry_at: float | None) -> bool:
-        """End an attempt: queue the task again for *retry_at* if attempts are left, else end it as *ending*."""
+        """End an attempt: queue the task again for *retry_at*, or, with None or no attempts left, end it."""
         ...
 
     async def release(self, lease: Lease) -> bool:

@@ -90,9 +90,9 @@ class Output:
     width: int | None = None
     height: int | None = None
 
-    def to_json(self, url: str) -> JSON:
-        """Give the output as tasks carry it."""
-        shown: JSON = {
+    def to_json(self) -> JSON:
+        """Give the output as tasks carry it, but for its address."""
+        document: JSON = {
             "node_id": self.node_id,
             "kind": self.kind,
             "name": self.name,
@@ -104,11 +104,16 @@ class Output:
             "sha256": self.sha256,
             "width": self.width,
             "height": self.height,
-            "url": url,
         }
         if self.filename is None:
-            shown["value"] = self.value
-        return shown
+            document["value"] = self.value
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Output:
+        """Read back what :meth:`to_json` gave."""
+        known = cls.__dataclass_fields__
+        return cls(**{key: value for key, value in document.items() if key in known})
 
     def content(self) -> bytes:
         """The bytes of an output that is no file."""

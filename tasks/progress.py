@@ -48,6 +48,9 @@ class NodeRun:
     started_at: float | None = None
     duration_s: float | None = None
     parent: str | None = None
+    vram_peak: int | None = None
+    ram_peak: int | None = None
+    """Highest memory while it ran, in bytes, where the machine can tell."""
 
     @property
     def fraction(self) -> float:
@@ -167,6 +170,7 @@ class RunProgress:
                 self._set(event.node_id, "cached")
             return
         node.duration_s = max(event.at - node.started_at, 0.0)
+        node.vram_peak, node.ram_peak = event.vram_peak, event.ram_peak
         if node.max is not None:
             node.value = node.max
         self._set(event.node_id, "done")

@@ -1,13 +1,9 @@
-"""Takes workflows in, follows their runs, answers where they stand.
-
-All state is changed on the event loop, so whoever reads a task there reads one consistent moment. A task
-ends only once: when the host says that the run is over and its outputs have been measured.
+"""Takes workflows in, answers where they stand. What the routes call.
 
 ::
 
-    submit ─► check ─► host.submit ┐                      ┌─► get, list (a snapshot)
-                                   ├─► RunEvents ─► Task ─┤
-    any other client of ComfyUI ───┘                      └─► learned pairs
+    submit ─► check ─► store (durable) ─► Runner ─► ComfyUI ─► reports ─► LiveTasks ─► store
+    get, list ◄── LiveTasks (what runs here) or the store (what waits, what ended, what others run)
 """
 
 from __future__ import annotations
@@ -16,202 +12,373 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from ..errors import JSON, ApiError, Conflict, InvalidRequest, NotFound
+from ..errors import JSON, ApiError, Conflict, NotFound, Unavailable
 from ..host.protocol import (
-    Machine,
-    NewPrompt,
-    NodeFinished,
-    NodeOutput,
-    NodeProgressed,
-    NodesCached,
-    NodeStarted,
     Preview,
-    PromptRejected,
-    PromptRunner,
-    QueueChanged,
     QueuedPrompt,
     QueueSnapshot,
     RunEnded,
-    RunEvent,
     RunStarted,
 )
-from ..nodespec import NodeSpec
-from ..validation import as_graph, check, from_host, output_nodes, refuse
-from .outputs import Output, measure, read_ui
+from .engine import Ending, Engine, NewDelivery, Query, QueuedRow, Remembered, StoredTask
+from .events import Hub
+from .listing import Shown, already, created, never_ran, status_of, wanted, wider
+from .live import LiveTasks
+from .outputs import Output
 from .previews import encode
 from .progress import RunProgress
-from .task import Task, TaskError
+from .runner import NodeClasses, Policy, Runner, TaskHost
+from .submission import Desk, Limits, Submission, as_stored
+from .task import FINISHED, Task
+from .views import etag, shown
 
 log = logging.getLogger("backplane")
 
-CLIENT_ID = "backplane"
-"""Client id of runs that name none: ComfyUI tells outputs only for prompts that have one."""
-
-MEASURE_LIMIT_S = 60.0
-"""How long the end of a task waits for its files to be measured (a hanging network disk)."""
+RECENT = 256
+"""Finished tasks kept in memory: those that clients poll just after their end."""
 
 
-class NodeClasses(Protocol):
-    """What tasks need of the catalogue."""
-
-    async def specs(self, *, fresh: bool) -> Mapping[str, NodeSpec]:
-        """Give all node classes; as the disk and the packs are now if *fresh*, else as last read."""
-        ...
-
-    def learn(self, graph: Mapping[str, JSON]) -> None:
-        """Remember what this succeeded workflow connects."""
-        ...
-
-
-class TaskHost(PromptRunner, Machine, Protocol):
-    """What tasks need of the host."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A request to run a workflow. *outputs*: only these output nodes, None for all."""
-
-    workflow: Any
-    outputs: tuple[str, ...] | None = None
-    client_id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+Remember = Callable[[Sequence[StoredTask]], Remembered]
+"""Makes what is kept for an Idempotency-Key of the tasks about to be queued."""
 
 
 class Tasks:
-    """Every task of this process, newest last. *kept*: how many finished ones."""
+    """Every task that this server knows. *open_engine* blocks, and is called in a thread."""
 
-    def __init__(self, host: TaskHost, classes: NodeClasses, *, kept: int) -> None:
+    def __init__(
+        self,
+        host: TaskHost,
+        classes: NodeClasses,
+        open_engine: Callable[[str], Engine],
+        *,
+        limits: Limits | None = None,
+        policy: Policy | None = None,
+        hub: Hub | None = None,
+    ) -> None:
+        self.hub = hub or Hub()
+        self.node = uuid.uuid4().hex
         self._host = host
         self._classes = classes
-        self._kept = kept
-        self._tasks: dict[str, Task] = {}
-        self._finished: dict[str, None] = {}
-        self._number = 0
-        self._positions: dict[str, int] = {}
-        self._shown: dict[str, set[str]] = {}
-        self._measuring: dict[str, asyncio.Task[None]] = {}
+        self._open_engine = open_engine
+        self._limits = limits or Limits()
+        self._desk = Desk(host, classes, max_attempts=self._limits.max_attempts)
+        self._policy = policy or Policy()
+        self._live = LiveTasks(host, self.hub, adopt=self._adopt, over=self._over)
+        self._recent: OrderedDict[str, Task] = OrderedDict()
+        self._foreign_number = 0
+        self._runner: Runner | None = None
+        self._opening: asyncio.Task[tuple[Engine, Runner]] | None = None
+        self.deliveries: Callable[[Task], tuple[NewDelivery, ...]] = lambda _task: ()
+
+    # Life
 
     def start(self) -> None:
-        """Begin to follow the host's runs."""
-        self._host.subscribe(self._on_event)
+        """Begin to follow the host's runs, and open the store."""
+        self._host.subscribe(self._live.on_event)
+        self._opening = asyncio.get_running_loop().create_task(self._open())
+        self._opening.add_done_callback(_log_failure)
 
-    # Requests
-
-    async def submit(self, submission: Submission) -> Task:
-        """Check a workflow and queue it.
-
-        Raises ApiError: WORKFLOW_MISSING, INVALID_REQUEST, or one of the findings' codes.
-        """
-        graph = as_graph(submission.workflow)
-        specs, targets = await self._accepted(graph, submission.outputs)
-        task = self._new(
-            str(uuid.uuid4()),
-            "api",
-            graph,
-            targets,
-            client_id=submission.client_id,
-            metadata=submission.metadata,
-        )
-        # Known before it is queued: its first report must find it, however fast it runs.
-        self._tasks[task.id] = task
-        prompt = NewPrompt(
-            task.id,
-            _copied(graph),
-            submission.client_id or CLIENT_ID,
-            None if submission.outputs is None else targets,
-        )
+    async def stop(self) -> None:
+        """Let go of the store; what runs is taken up again by the next start."""
+        if self._opening is None:
+            return
         try:
-            errors = await self._host.submit(prompt)
-        except PromptRejected as rejection:
-            del self._tasks[task.id]
-            specs = await self._classes.specs(fresh=True)
-            raise refuse(from_host(rejection.error, rejection.node_errors, specs)) from None
-        except BaseException:
-            del self._tasks[task.id]
+            engine, runner = await self._opening
+        except Exception:
+            return
+        await runner.stop()
+        await engine.close()
+
+    async def _open(self) -> tuple[Engine, Runner]:
+        engine = await asyncio.to_thread(self._open_engine, self.node)
+        runner = Runner(
+            engine,
+            self._host,
+            self._live,
+            self.hub,
+            self._classes,
+            node=self.node,
+            policy=self._policy,
+            deliveries=lambda task: self.deliveries(task),  # noqa: PLW0108 - set after this
+            ended=self._keep,
+        )
+        await runner.start()
+        self._runner = runner
+        return engine, runner
+
+    async def _ready(self) -> tuple[Engine, Runner]:
+        if self._opening is None:
+            raise Unavailable("STORE_UNAVAILABLE", "The task store is not open yet.")
+        try:
+            return await asyncio.shield(self._opening)
+        except ApiError:
             raise
-        if errors:
-            task.warnings = tuple(finding.to_json() for finding in from_host({}, errors, specs))
-            self._drop_unreachable(task, errors)
-        self._touch(task)
+        except Exception as error:
+            raise Unavailable(
+                "STORE_UNAVAILABLE",
+                f"The task store cannot be opened ({type(error).__name__}).",
+                hint="The server's log says why.",
+            ) from error
+
+    async def engine(self) -> Engine:
+        """Give the store, once it is open. Raises ApiError STORE_UNAVAILABLE."""
+        return (await self._ready())[0]
+
+    def faults(self) -> list[str]:
+        """Say what keeps tasks from being kept just now, for ``/ext/health``."""
+        if self._opening is not None and self._opening.done() and self._opening.exception() is not None:
+            return ["the task store cannot be opened"]
+        return [self._runner.fault] if self._runner is not None and self._runner.fault else []
+
+    # In
+
+    async def submit(self, submission: Submission, remember: Remember | None = None) -> StoredTask:
+        """Check a workflow and queue it; it is on the disk when this returns.
+
+        Raises ApiError: WORKFLOW_MISSING, INVALID_REQUEST, QUEUE_FULL, or one of the findings' codes;
+        AlreadyRememberedError if the key of *remember* was used before.
+        """
+        [task] = await self.submit_all([submission], remember)
         return task
 
-    async def _accepted(
-        self, graph: Mapping[str, JSON], outputs: tuple[str, ...] | None
-    ) -> tuple[Mapping[str, NodeSpec], tuple[str, ...]]:
-        """Check a workflow; give the node classes it was checked against and the nodes to execute."""
-        specs = await self._classes.specs(fresh=False)
-        try:
-            return specs, _checked(graph, outputs, specs)
-        except ApiError:
-            # What is missing may have been installed since the classes were last read.
-            specs = await self._classes.specs(fresh=True)
-            return specs, _checked(graph, outputs, specs)
+    async def submit_all(
+        self, submissions: Sequence[Submission], remember: Remember | None = None
+    ) -> list[StoredTask]:
+        """Check several workflows and queue all of them or none."""
+        engine, runner = await self._ready()
+        room = self._limits.max_queued - len(runner.queue)
+        if len(submissions) > room:
+            raise QueueFull(len(runner.queue))
+        made = [await self._desk.prepare(submission) for submission in submissions]
+        stored = [as_stored(new, 0) for new in made]
+        remembered = None if remember is None else remember(stored)
+        seqs = await engine.submit(made, remembered)
+        tasks: list[StoredTask] = []
+        for new, seq in zip(made, seqs, strict=True):
+            runner.enqueue(QueuedRow(new.id, seq, new.client, new.priority, 0.0, 0))
+            self.hub.publish("status", {"status": "queued"}, new.id)
+            tasks.append(as_stored(new, seq))
+        return tasks
 
-    def get(self, task_id: str) -> Task:
+    # Where they stand
+
+    async def find(self, task_id: str) -> Shown:
         """Give a task. Raises ApiError TASK_NOT_FOUND."""
-        task = self._tasks.get(task_id)
+        task = self._live.get(task_id) or self._recent.get(task_id)
+        if task is not None:
+            return task
+        stored = await (await self.engine()).get(task_id)
+        # It may have begun while the store was read.
+        task = self._live.get(task_id) or self._recent.get(task_id) or stored
         if task is None:
             raise NotFound("TASK_NOT_FOUND", f"There is no task {task_id}.")
         return task
 
-    def shown(self, task: Task, *, nodes: bool = True) -> JSON:
+    async def show(self, task: Shown, *, nodes: bool = True) -> JSON:
         """Give a task as replies carry it."""
-        return task.to_json(self._positions.get(task.id), nodes=nodes)
+        progress = None
+        if nodes and isinstance(task, StoredTask) and not task.result and task.status not in FINISHED:
+            whole: StoredTask | None = task
+            if task.graph is None:
+                whole = await (await self.engine()).get(task.id, graph=True)
+            if whole is not None and whole.graph is not None:
+                targets = tuple(whole.request.get("targets") or ())
+                progress = RunProgress.of(whole.graph, targets)
+        return shown(task, place=self.place(task), eta_s=None, nodes=nodes, progress=progress)
 
-    def list(
-        self, *, status: Iterable[str] = (), ids: Iterable[str] = (), before: int | None, limit: int
-    ) -> tuple[list[Task], int | None]:
-        """Give up to *limit* tasks, the newest first, and where the next page begins (or None).
+    def place(self, task: Shown) -> int | None:
+        """Give a queued task's place in line, 1 for the next."""
+        if task.status != "queued":
+            return None
+        if isinstance(task, Task) and task.lease is None:
+            return self._live.place(task)
+        return None if self._runner is None else self._runner.place(task.id)
 
-        *status* and *ids* keep only those (empty: all); *before* is what the last page gave.
-        """
-        statuses, wanted = set(status), set(ids)
-        found: list[Task] = []
-        candidates: Iterable[Task] = (
-            sorted((self._tasks[i] for i in wanted if i in self._tasks), key=_number, reverse=True)
-            if wanted
-            else reversed(self._tasks.values())
-        )
-        for task in candidates:
-            if before is not None and task.number >= before:
-                continue
-            if statuses and task.status not in statuses:
-                continue
-            if len(found) == limit:
-                return found, found[-1].number
-            found.append(task)
-        return found, None
+    def etag(self, task: Shown) -> str:
+        """Give an ETag that changes whenever the task does."""
+        return etag(task, self.place(task))
 
-    def cancel(self, task_id: str) -> Task:
+    async def wait(self, task_id: str, known: str | None, timeout_s: float) -> Shown:
+        """Wait until a task's ETag is another than *known*, or the time is up; give the task."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            task = await self.find(task_id)
+            left = deadline - time.monotonic()
+            if left <= 0 or (known is not None and self.etag(task) != known):
+                return task
+            await self.hub.wait(task_id, left)
+
+    async def wait_end(self, task_id: str, timeout_s: float) -> Shown:
+        """Wait until a task has ended, or the time is up; give the task."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            task = await self.find(task_id)
+            left = deadline - time.monotonic()
+            if left <= 0 or task.status in FINISHED:
+                return task
+            await self.hub.wait(task_id, left)
+
+    async def list(self, query: Query) -> tuple[list[Shown], int | None]:
+        """Give a page of tasks, the newest first, and where the next begins (None: no more)."""
+        engine = await self.engine()
+        statuses = query.statuses
+        # What runs here is newer here than in the store: statuses are told apart after the look.
+        asked = replace(query, statuses=wider(statuses))
+        found, following = await engine.list(asked)
+        tasks: list[Shown] = [self._live.get(task.id) or self._recent.get(task.id) or task for task in found]
+        if query.before is None:
+            known = {task.id for task in tasks}
+            foreign = [
+                task
+                for task in self._live.all()
+                if task.lease is None and task.id not in known and wanted(task, query)
+            ]
+            tasks = sorted([*foreign, *tasks], key=created, reverse=True)
+        if statuses:
+            tasks = [task for task in tasks if status_of(task) in statuses]
+        return tasks, following
+
+    async def find_many(self, ids: Sequence[str]) -> list[Shown]:
+        """Give those of *ids* that exist, the newest first."""
+        stored = {task.id: task for task in await (await self.engine()).get_many(ids)}
+        found = [
+            task
+            for task_id in dict.fromkeys(ids)
+            if (task := self._live.get(task_id) or self._recent.get(task_id) or stored.get(task_id))
+        ]
+        return sorted(found, key=created, reverse=True)
+
+    # Changes
+
+    async def cancel(self, task_id: str) -> Shown:
         """Cancel a task: gone at once if queued, ``canceling`` until it really stopped if running.
 
         Raises ApiError TASK_NOT_FOUND, or TASK_FINISHED if it ended otherwise before.
         """
-        task = self.get(task_id)
+        task = await self.find(task_id)
         if task.status == "cancelled":
             return task
-        if task.finished:
-            raise Conflict(
-                "TASK_FINISHED",
-                f"The task has already {task.status}.",
-                details={"status": task.status},
-            )
-        outcome = self._host.cancel(task.id)
-        if outcome == "removed":
-            self._end(task, RunEnded(task.id, time.time(), "removed"))
-        elif outcome == "interrupting" and task.status != "canceling":
-            task.status = "canceling"
-            self._touch(task)
-        return task  # absent: it is just ending, and its own end is on the way
+        if task.status in FINISHED:
+            raise already(task)
+        if isinstance(task, Task) and task.lease is None:
+            await self._cancel_live(task)
+            return await self.find(task_id)
+        engine, runner = await self._ready()
+        now = time.time()
+        whole = await engine.get(task_id, graph=True)
+        ending = Ending("cancelled", now, {} if whole is None else never_ran(whole, now))
+        outcome = await engine.cancel(task_id, self._with_deliveries(ending, whole))
+        if outcome == "cancelled":
+            runner.queue.remove(task_id)
+            end = {"status": "cancelled", "finished_at": now, "error": None}
+            self.hub.publish("status", end, task_id)
+            self.hub.ended(task_id)
+            runner.wake()
+        elif outcome == "requested":
+            live = self._live.get(task_id)
+            if live is not None:
+                await self._cancel_live(live)
+        task = await self.find(task_id)
+        if outcome == "finished" and task.status != "cancelled":
+            raise already(task)
+        return task
+
+    async def _cancel_live(self, task: Task) -> None:
+        _, runner = await self._ready()
+        runner.cancel_live(task)
+        if task.status == "queued":
+            # Taken from ComfyUI's queue: the end is being written; it takes a moment, not the node's time.
+            await self.wait_end(task.id, 5.0)
+
+    def _with_deliveries(self, ending: Ending, whole: StoredTask | None) -> Ending:
+        if whole is None:
+            return ending
+        task = Task(
+            whole.id,
+            whole.seq,
+            whole.origin,
+            whole.created_at,
+            RunProgress.of({}, ()),
+            status="cancelled",
+            finished_at=ending.at,
+            request=whole.request,
+            metadata=whole.metadata,
+        )
+        return replace(ending, deliveries=self.deliveries(task))
+
+    async def prioritise(self, task_id: str, priority: int) -> Shown:
+        """Change a queued task's priority. Raises ApiError TASK_NOT_FOUND, TASK_NOT_QUEUED."""
+        await self.find(task_id)
+        engine, runner = await self._ready()
+        if not await engine.prioritise(task_id, priority):
+            raise Conflict("TASK_NOT_QUEUED", "Only a task that waits in the queue has a priority to change.")
+        runner.queue.prioritise(task_id, priority, now=time.time())
+        self.hub.publish("status", {"status": "queued", "priority": priority}, task_id)
+        return await self.find(task_id)
+
+    async def delete(self, task_id: str) -> None:
+        """Forget a finished task; its files stay. Raises ApiError TASK_NOT_FOUND, TASK_NOT_FINISHED."""
+        task = await self.find(task_id)
+        if task.status not in FINISHED:
+            raise Conflict("TASK_NOT_FINISHED", "Cancel the task first.")
+        await (await self.engine()).delete(task_id)
+        self._recent.pop(task_id, None)
+
+    async def again(self, task_id: str) -> Submission:
+        """Give the submission that runs a finished task's workflow once more."""
+        task = await self.find(task_id)
+        if task.status not in FINISHED:
+            raise Conflict("TASK_NOT_FINISHED", "Only a task that has ended can be run again.")
+        whole = await (await self.engine()).get(task_id, graph=True)
+        if whole is None or whole.graph is None:
+            raise NotFound("TASK_NOT_FOUND", "The task's workflow is no longer kept.")
+        request = dict(whole.request)
+        targets = request.pop("targets", None)
+        partial = request.pop("partial", False)
+        client_id = request.pop("client_id", None)
+        request.pop("warnings", None)
+        return Submission(
+            workflow=whole.graph,
+            outputs=tuple(targets or ()) if partial else None,
+            client_id=client_id,
+            metadata=whole.metadata,
+            priority=whole.priority,
+            max_attempts=whole.max_attempts if whole.origin == "api" else None,
+            client=whole.client,
+            extra=request,
+            retry_of=task_id,
+        )
+
+    async def pause(self, *, paused: bool) -> JSON:
+        """Stop handing tasks to ComfyUI, or go on; gives the queue."""
+        _, runner = await self._ready()
+        await runner.pause(paused=paused)
+        return await self.queue()
+
+    async def queue(self) -> JSON:
+        """Give how the queue is."""
+        _, runner = await self._ready()
+        snapshot = self._host.queue()
+        return {
+            "paused": runner.paused,
+            "length": len(runner.queue),
+            "max_length": self._limits.max_queued,
+            "comfyui": {"running": len(snapshot.running), "pending": len(snapshot.pending)},
+            "next": runner.queue.first(10),
+        }
+
+    # Previews and outputs
 
     def preview(self, task_id: str) -> Preview:
         """Give the latest frame of a running task. Raises ApiError PREVIEW_NOT_FOUND."""
-        found = self.get(task_id).progress.preview
+        task = self._live.get(task_id)
+        found = None if task is None else task.progress.preview
         if found is None:
             raise NotFound(
                 "PREVIEW_NOT_FOUND",
@@ -222,16 +389,19 @@ class Tasks:
 
     async def preview_image(self, task_id: str) -> tuple[str, bytes]:
         """Give the latest frame as (media type, bytes), encoded off the event loop."""
+        await self.find(task_id)
         return await asyncio.to_thread(encode, self.preview(task_id))
 
     async def output(self, task_id: str, place: int) -> tuple[Output, Path | None]:
         """Give an output and its file (None for a value). Raises ApiError OUTPUT_NOT_FOUND."""
-        outputs = self.get(task_id).outputs
+        task = await self.find(task_id)
+        outputs = (
+            task.outputs
+            if isinstance(task, Task)
+            else [Output.from_json(output) for output in task.result.get("outputs", ())]
+        )
         if not 0 <= place < len(outputs):
-            raise NotFound(
-                "OUTPUT_NOT_FOUND",
-                f"The task has {len(outputs)} outputs, counted from 0.",
-            )
+            raise NotFound("OUTPUT_NOT_FOUND", f"The task has {len(outputs)} outputs, counted from 0.")
         output = outputs[place]
         if output.filename is None:
             return output, None
@@ -242,233 +412,55 @@ class Tasks:
             raise NotFound("OUTPUT_NOT_FOUND", f"The file {output.filename} is gone.")
         return output, path
 
-    # Events
+    # Prompts of other clients
 
-    def _on_event(self, event: RunEvent) -> None:
-        if isinstance(event, QueueChanged):
-            self._on_queue(event.snapshot)
+    def _adopt(self, seen: RunStarted | QueueSnapshot) -> None:
+        if isinstance(seen, QueueSnapshot):
+            for prompt in seen.pending:
+                if self._live.of_prompt(prompt.prompt_id) is None:
+                    self._adopt_prompt(prompt)
             return
-        task = self._tasks.get(event.prompt_id)
-        if task is None and isinstance(event, RunStarted):
-            task = self._adopt(event.prompt or QueuedPrompt(event.prompt_id, {}, (), None))
-        if task is not None and not task.finished:
-            self._apply(task, event)
+        self._adopt_prompt(seen.prompt or QueuedPrompt(seen.prompt_id, {}, (), None))
 
-    def _apply(self, task: Task, event: RunEvent) -> None:
-        progress = task.progress
-        match event:
-            case RunStarted():
-                self._begin(task, event)
-            case NodesCached():
-                progress.cached(event)
-            case NodeStarted():
-                progress.started(event)
-            case NodeProgressed():
-                progress.progressed(event)
-            case NodeFinished():
-                progress.finished(event)
-            case NodeOutput():
-                self._show(task, {event.node_id: event.ui}, {event.node_id: event.display_id})
-            case RunEnded():
-                self._finish(task, event)
-            case QueueChanged():
-                return
-        self._touch(task)
-
-    def _begin(self, task: Task, event: RunStarted) -> None:
-        if task.status == "queued":
-            task.status = "running"
-        task.started_at = event.at
-        self._positions.pop(task.id, None)
-
-    def _on_queue(self, snapshot: QueueSnapshot) -> None:
-        positions = {prompt.prompt_id: place for place, prompt in enumerate(snapshot.pending, start=1)}
-        for prompt in snapshot.pending:
-            if prompt.prompt_id not in self._tasks:
-                self._adopt(prompt)
-        moved = [
-            prompt_id
-            for prompt_id in {*positions, *self._positions}
-            if positions.get(prompt_id) != self._positions.get(prompt_id)
-        ]
-        self._positions = positions
-        for prompt_id in moved:
-            task = self._tasks.get(prompt_id)
-            if task is not None and not task.finished:
-                self._touch(task)
-
-    def _adopt(self, prompt: QueuedPrompt) -> Task:
-        """Make a task of a prompt that another client queued."""
-        task = self._new(
-            prompt.prompt_id, "comfyui", prompt.graph, prompt.targets, client_id=prompt.client_id
+    def _adopt_prompt(self, prompt: QueuedPrompt) -> None:
+        self._foreign_number += 1
+        self._live.add(
+            Task(
+                id=prompt.prompt_id,
+                number=self._foreign_number,
+                origin="comfyui",
+                created_at=time.time(),
+                progress=RunProgress.of(prompt.graph, prompt.targets),
+                prompt_id=prompt.prompt_id,
+                graph=prompt.graph,
+                client=prompt.client_id or "",
+            )
         )
-        self._tasks[task.id] = task
-        self._finished.pop(task.id, None)
-        return task
+        self.hub.publish("status", {"status": "queued", "origin": "comfyui"}, prompt.prompt_id)
 
-    def _new(
-        self,
-        task_id: str,
-        origin: Any,
-        graph: Mapping[str, JSON],
-        targets: Sequence[str],
-        *,
-        client_id: str | None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Task:
-        self._number += 1
-        return Task(
-            id=task_id,
-            number=self._number,
-            origin=origin,
-            created_at=time.time(),
-            progress=RunProgress.of(graph, targets),
-            graph=graph,
-            client_id=client_id,
-            metadata=metadata or {},
-        )
+    def _over(self, task: Task, event: RunEnded) -> None:
+        if self._runner is not None:
+            self._runner.over(task, event)
 
-    @staticmethod
-    def _touch(task: Task) -> None:
-        task.version += 1
-
-    @staticmethod
-    def _drop_unreachable(task: Task, errors: Mapping[str, JSON]) -> None:
-        """Forget what only refused outputs would have needed: ComfyUI does not run it."""
-        refused = {output for about in errors.values() for output in about.get("dependent_outputs") or ()}
-        targets = [target for target in task.progress.targets if target not in refused]
-        if task.graph is not None and task.started_at is None:
-            task.progress = RunProgress.of(task.graph, targets)
-
-    # Outputs and the end
-
-    def _show(
-        self,
-        task: Task,
-        outputs: Mapping[str, Mapping[str, Any]],
-        display_ids: Mapping[str, str],
-    ) -> asyncio.Task[None] | None:
-        """Measure outputs not yet shown and add them, after those before them; give what does so."""
-        seen = self._shown.setdefault(task.id, set())
-        fresh: list[Output] = []
-        for node_id, ui in outputs.items():
-            if node_id not in seen:
-                seen.add(node_id)
-                fresh.extend(read_ui(display_ids.get(node_id, node_id), ui))
-        earlier = self._measuring.get(task.id)
-        if not fresh:
-            return earlier
-        adding = asyncio.get_running_loop().create_task(self._measure(task, fresh, earlier))
-        self._measuring[task.id] = adding
-        return adding
-
-    async def _measure(self, task: Task, fresh: list[Output], earlier: asyncio.Task[None] | None) -> None:
-        if earlier is not None:
-            await earlier
-        find: Callable[[str, str, str], Path | None] = self._host.output_file
-        try:
-            fresh = await asyncio.to_thread(lambda: [measure(output, find) for output in fresh])
-        except Exception:
-            log.exception("Task %s: its output files could not be measured", task.id)
-        task.outputs.extend(fresh)
-        self._touch(task)
-
-    def _finish(self, task: Task, event: RunEnded) -> None:
-        measuring = self._show(task, event.outputs, event.display_ids)
-        if measuring is None:
-            self._end(task, event)
-            return
-
-        async def after() -> None:
-            done, _ = await asyncio.wait({measuring}, timeout=MEASURE_LIMIT_S)
-            if not done:
-                log.warning("Task %s: its output files could not be read in time", task.id)
-            if not task.finished:
-                self._end(task, event)
-
-        ending = asyncio.get_running_loop().create_task(after())
-        self._measuring[task.id] = ending
-
-    def _end(self, task: Task, event: RunEnded) -> None:
-        task.progress.ended(event)
-        task.finished_at = event.at
-        task.status, task.error = _verdict(event)
-        if task.status == "succeeded" and task.graph is not None:
-            self._classes.learn(task.graph)
+    def _keep(self, task: Task) -> None:
         task.graph = None
-        self._positions.pop(task.id, None)
-        self._shown.pop(task.id, None)
-        self._measuring.pop(task.id, None)
-        self._touch(task)
-        self._finished[task.id] = None
-        while len(self._finished) > self._kept:
-            oldest = next(iter(self._finished))
-            del self._finished[oldest]
-            self._tasks.pop(oldest, None)
+        self._recent[task.id] = task
+        while len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
 
 
-def _number(task: Task) -> int:
-    return task.number
+class QueueFull(Unavailable):
+    """The queue takes no more; it says when to come back."""
 
-
-def _checked(
-    graph: Mapping[str, JSON], outputs: tuple[str, ...] | None, specs: Mapping[str, NodeSpec]
-) -> tuple[str, ...]:
-    """Give the output nodes to execute. Raises ApiError if there are findings, or *outputs* is wrong."""
-    found = output_nodes(graph, specs)
-    targets = found if outputs is None else tuple(node_id for node_id in found if node_id in outputs)
-    findings = check(graph, specs, targets)
-    if findings:
-        raise refuse(findings)
-    wrong = [node_id for node_id in outputs or () if node_id not in found]
-    if wrong or outputs == ():
-        raise InvalidRequest(
-            "INVALID_REQUEST",
-            f"outputs names nodes that are no output nodes of the workflow: {', '.join(wrong)}."
-            if wrong
-            else "outputs is empty.",
-            hint=f"Output nodes here: {', '.join(found)}." if found else None,
-            details={"fields": {"outputs": "not output nodes"}, "output_nodes": list(found)},
+    def __init__(self, length: int) -> None:
+        super().__init__(
+            "QUEUE_FULL",
+            f"The queue is full ({length} tasks).",
+            hint="Try again when some have run.",
+            details={"length": length, "retry_after_s": 5},
         )
-    return targets
 
 
-def _copied(graph: Mapping[str, JSON]) -> JSON:
-    """Copy as deep as ComfyUI changes a prompt: it coerces inputs and replaces nodes.
-
-    It also takes a ``_meta`` for granted where it replaces a node.
-    """
-    return {
-        node_id: {
-            "_meta": {"title": node["class_type"]},
-            **node,
-            "inputs": dict(node.get("inputs") or {}),
-        }
-        for node_id, node in graph.items()
-    }
-
-
-def _verdict(event: RunEnded) -> tuple[Any, TaskError | None]:
-    if event.status == "succeeded":
-        return "succeeded", None
-    if event.status in {"interrupted", "removed"}:
-        return "cancelled", None
-    fault = event.error
-    if fault is None:
-        return "failed", TaskError("TASK_LOST", "The run ended without a result.", retryable=True)
-    if event.status == "lost":
-        return "failed", TaskError("TASK_LOST", fault.message, retryable=True)
-    memory = _is_out_of_memory(fault.exception_type, fault.message)
-    return "failed", TaskError(
-        "OUT_OF_MEMORY" if memory else "NODE_FAILED",
-        fault.message or "The node gave no message.",
-        fault.node_id,
-        fault.class_type,
-        fault.exception_type,
-        retryable=memory,
-    )
-
-
-def _is_out_of_memory(exception_type: str | None, message: str) -> bool:
-    name = (exception_type or "").rpartition(".")[2]
-    return name in {"OutOfMemoryError", "OOM_EXCEPTION"} or "out of memory" in message.lower()
+def _log_failure(opening: asyncio.Task[Any]) -> None:
+    if not opening.cancelled() and opening.exception() is not None:
+        log.error("The task store cannot be opened", exc_info=opening.exception())

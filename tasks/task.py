@@ -1,15 +1,18 @@
-"""A task as clients see it: statuses, errors, times."""
+"""A task of this process as it runs: statuses, errors, times, and how replies show it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import JSON
 from .outputs import Output
 from .progress import RunProgress
+
+if TYPE_CHECKING:
+    from .engine import Lease
 
 Status = Literal["queued", "running", "canceling", "succeeded", "failed", "cancelled"]
 
@@ -48,13 +51,15 @@ class Task:
     """One run and all that is known of it. Changed on the event loop only; times are Unix seconds."""
 
     id: str
-    """The ComfyUI prompt_id."""
+    """Also the ComfyUI prompt_id of the first attempt."""
     number: int
     """Counts up in the order in which tasks came."""
     origin: Literal["api", "comfyui"]
     """Who queued it: a request to ``/ext/tasks``, or any other client of ComfyUI."""
     created_at: float
     progress: RunProgress
+    prompt_id: str = ""
+    """ComfyUI's name for the current attempt."""
     graph: Mapping[str, JSON] | None = None
     """The workflow, while it is needed."""
     status: Status = "queued"
@@ -64,7 +69,16 @@ class Task:
     error: TaskError | None = None
     warnings: tuple[JSON, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    client_id: str | None = None
+    request: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    client: str = ""
+    priority: int = 0
+    attempt: int = 1
+    max_attempts: int = 1
+    batch_id: str | None = None
+    retry_of: str | None = None
+    lease: Lease | None = None
+    """The right to run it; None for a prompt of another client."""
+    cancel_asked: bool = False
     version: int = 0
     """Counts the changes, for the ETag."""
 
@@ -76,31 +90,19 @@ class Task:
     @property
     def etag(self) -> str:
         """Changes whenever the task does. Weak: the same for the compressed reply and the plain one."""
-        return f'W/"{self.id}-{self.version}"'
+        return f'W/"{self.id}-{self.attempt}.{self.version}"'
 
-    def to_json(self, queue_position: int | None, *, nodes: bool = True) -> JSON:
-        """Give the task as replies carry it, with its *nodes* or without."""
+    def result(self) -> JSON:
+        """Give what is kept of the run, and what replies show of it beside the task's own fields."""
         progress = self.progress
-        shown: JSON = {
-            "id": self.id,
-            "kind": "prompt",
-            "status": self.status,
-            "origin": self.origin,
-            "priority": 0,
-            "attempt": 1,
-            "max_attempts": 1,
-            "created_at": rfc3339(self.created_at),
-            "started_at": rfc3339(self.started_at),
-            "finished_at": rfc3339(self.finished_at),
-            "queue_position": queue_position,
-            "eta_s": None,
-            "progress": 1.0 if self.status == "succeeded" else round(min(progress.fraction, 0.9999), 4),
+        fraction = 1.0 if self.status == "succeeded" else round(min(progress.fraction, 0.9999), 4)
+        return {
+            "prompt_id": self.prompt_id,
+            "progress": fraction,
             "nodes_total": progress.total,
             "nodes_done": progress.settled,
             "current": list(progress.running),
-        }
-        if nodes:
-            shown["nodes"] = {
+            "nodes": {
                 node_id: {
                     "class_type": node.class_type,
                     "title": node.title,
@@ -109,18 +111,15 @@ class Task:
                     "max": node.max,
                     "started_at": rfc3339(node.started_at),
                     "duration_s": None if node.duration_s is None else round(node.duration_s, 4),
+                    "vram_peak": node.vram_peak,
+                    "ram_peak": node.ram_peak,
                     "parent": node.parent,
                 }
                 for node_id, node in progress.nodes.items()
-            }
-        shown["outputs"] = [
-            output.to_json(f"/ext/tasks/{self.id}/outputs/{place}")
-            for place, output in enumerate(self.outputs)
-        ]
-        shown["error"] = None if self.error is None else self.error.to_json()
-        shown["warnings"] = list(self.warnings)
-        shown["metadata"] = dict(self.metadata)
-        return shown
+            },
+            "outputs": [output.to_json() for output in self.outputs],
+            "warnings": list(self.warnings),
+        }
 
 
 def rfc3339(at: float | None) -> str | None:

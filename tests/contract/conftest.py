@@ -4,8 +4,6 @@ COMFYUI_PYTHON names the interpreter to start that ComfyUI with (default: this o
 process of its own, on a free port, with a temporary base directory.
 """
 
-import asyncio
-import json
 import os
 import socket
 import subprocess
@@ -19,10 +17,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from api_client import Api
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = ROOT / "tests" / "data" / "contract_pack"
-FINISHED = {"succeeded", "failed", "cancelled"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,7 @@ class Server:
     url: str
     models: Path
     log: Path
+    process: subprocess.Popen
 
 
 def free_port():
@@ -56,7 +55,7 @@ def running(command, *, url, log, seconds, env, cwd=None):
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=cwd)
     try:
         wait_until_up(process, url, log, seconds)
-        yield
+        yield process
     finally:
         process.terminate()
         try:
@@ -74,8 +73,8 @@ def sandbox(folder, **environ):
     command += ["--port", str(port), "--data-dir", str(folder / "data"), "--node-pack", str(PACK)]
     command += ["--step-seconds", "0.02"]
     log = folder / "log.txt"
-    with running(command, url=url, log=log, seconds=30, env={**os.environ, **environ}):
-        yield Server("sandbox", url, folder / "data" / "models", log)
+    with running(command, url=url, log=log, seconds=30, env={**os.environ, **environ}) as process:
+        yield Server("sandbox", url, folder / "data" / "models", log, process)
 
 
 @contextmanager
@@ -83,17 +82,18 @@ def comfyui(folder, *options, **environ):
     path = Path(os.environ["COMFYUI_PATH"])
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
     packs = folder / "base" / "custom_nodes"
-    packs.mkdir(parents=True)
-    (packs / "backplane").symlink_to(ROOT, target_is_directory=True)
-    (packs / "contract_pack").symlink_to(PACK, target_is_directory=True)
+    packs.mkdir(parents=True, exist_ok=True)
+    for name, target in [("backplane", ROOT), ("contract_pack", PACK)]:
+        if not (packs / name).exists():
+            (packs / name).symlink_to(target, target_is_directory=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [python, str(path / "main.py"), "--cpu", "--disable-auto-launch", "--port", str(port)]
     command += ["--base-directory", str(folder / "base"), "--database-url", "sqlite:///:memory:", *options]
     log = folder / "log.txt"
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environ}
-    with running(command, url=url, log=log, seconds=180, env=env, cwd=path):
-        yield Server("comfyui", url, folder / "base" / "models", log)
+    with running(command, url=url, log=log, seconds=180, env=env, cwd=path) as process:
+        yield Server("comfyui", url, folder / "base" / "models", log, process)
 
 
 def start(kind, tmp_path_factory, **environ):
@@ -114,6 +114,13 @@ def server(request, tmp_path_factory):
         yield started
 
 
+@pytest.fixture(params=["sandbox", *(["comfyui"] if "COMFYUI_PATH" in os.environ else [])])
+def lives(request, tmp_path_factory):
+    """Start the same server again and again: each call gives a context with its next life."""
+    folder = tmp_path_factory.mktemp("lives")
+    return lambda **environ: (sandbox if request.param == "sandbox" else comfyui)(folder, **environ)
+
+
 @pytest.fixture(scope="session")
 def polled_server(tmp_path_factory):
     """A real ComfyUI in which Backplane may not hook anything."""
@@ -131,73 +138,3 @@ async def api(server):
 async def polled_api(polled_server):
     async with aiohttp.ClientSession(polled_server.url) as session:
         yield Api(polled_server, session)
-
-
-class Api:
-    """A client of one server, with the few calls that the tests make all the time."""
-
-    def __init__(self, server, session):
-        self.server = server
-        self.session = session
-
-    async def get(self, path, *, status=200, **kwargs):
-        async with self.session.get(path, **kwargs) as reply:
-            body = await reply.text()
-            assert reply.status == status, body
-            return json.loads(body)
-
-    async def post(self, path, body=None, *, status=200, **kwargs):
-        async with self.session.post(path, json=body, **kwargs) as reply:
-            text = await reply.text()
-            assert reply.status == status, text
-            return json.loads(text) if text else None
-
-    async def error(self, path, body=None, *, method="POST", status, **kwargs):
-        async with self.session.request(method, path, json=body, **kwargs) as reply:
-            text = await reply.text()
-            assert reply.status == status, text
-            error = json.loads(text)["error"]
-            assert set(error) == {"code", "message", "hint", "details"}
-            return error
-
-    async def submit(self, workflow, **fields):
-        return await self.post("/ext/tasks", {"workflow": workflow, **fields}, status=202)
-
-    async def task(self, task_id):
-        return await self.get(f"/ext/tasks/{task_id}")
-
-    async def until(self, task_id, condition, *, seconds=60):
-        """Poll a task until *condition* holds for it; give every snapshot that was seen."""
-        deadline = time.monotonic() + seconds
-        seen = []
-        while True:
-            seen.append(await self.task(task_id))
-            if condition(seen[-1]):
-                return seen
-            assert seen[-1]["status"] not in FINISHED, seen[-1]
-            assert time.monotonic() < deadline, seen[-1]
-            await asyncio.sleep(0.01)
-
-    async def finish(self, task_id, *, seconds=60):
-        """Poll a task to its end; give every snapshot that was seen."""
-        return await self.until(task_id, lambda task: task["status"] in FINISHED, seconds=seconds)
-
-    async def run(self, workflow, **fields):
-        """Run a workflow to its end and give the task."""
-        task = await self.submit(workflow, **fields)
-        return (await self.finish(task["id"]))[-1]
-
-    async def until_known(self, task_id, *, seconds=10):
-        """Wait until a prompt that another client queued is a task."""
-        deadline = time.monotonic() + seconds
-        while True:
-            async with self.session.get(f"/ext/tasks/{task_id}") as reply:
-                if reply.status == 200:
-                    return
-            assert time.monotonic() < deadline, f"{task_id} is not known"
-            await asyncio.sleep(0.01)
-
-    async def finish_foreign(self, task_id):
-        """Follow a prompt that another client queued; give every snapshot that was seen."""
-        await self.until_known(task_id)
-        return await self.finish(task_id)

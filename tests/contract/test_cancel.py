@@ -86,6 +86,8 @@ async def test_a_prompt_that_is_deleted_from_the_queue_ends_cancelled(api):
     running = await api.submit(sleeping(seconds=30, steps=600))
     await api.until(running["id"], lambda task: task["status"] == "running")
     waiting = await api.submit(sleeping(seconds=1))
+    while waiting["id"] not in [item[1] for item in (await api.get("/queue"))["queue_pending"]]:
+        await asyncio.sleep(0.01)
 
     async with api.session.post("/queue", json={"delete": [waiting["id"]]}) as reply:
         assert reply.status == 200

@@ -240,6 +240,38 @@ class ContractFail:
         raise ValueError(message)
 
 
+class OutOfMemoryError(RuntimeError):
+    """By its name what torch raises."""
+
+
+FAULTS = {"connection": ConnectionResetError, "memory": OutOfMemoryError, "value": ValueError}
+FAILED: dict[str, int] = {}
+
+
+class ContractFlaky:
+    """Fails *times* times with one kind of fault, then works."""
+
+    CATEGORY = CATEGORY
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "fault": (list(FAULTS),),
+                "times": ("INT", {"default": 1}),
+                "salt": ("STRING", {"default": ""}),
+            }
+        }
+
+    def run(self, fault, times, salt):
+        FAILED[salt] = FAILED.get(salt, 0) + 1
+        if FAILED[salt] <= times:
+            raise FAULTS[fault](f"failure {FAILED[salt]}")
+        return (FAILED[salt],)
+
+
 class ContractOdd:
     """Hands out what JSON has no word for, and says more than one kind of thing."""
 
@@ -267,5 +299,6 @@ NODE_CLASS_MAPPINGS = {
     "ContractList": ContractList,
     "ContractAsync": ContractAsync,
     "ContractFail": ContractFail,
+    "ContractFlaky": ContractFlaky,
     "ContractOdd": ContractOdd,
 }

@@ -1,0 +1,80 @@
+"""Between the store and a run: a claimed task becomes a live one, a live one becomes a record."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from ..errors import JSON
+from .engine import Claimed, StoredTask
+from .progress import RunProgress
+from .task import Task
+
+
+def recorded(task: Task) -> StoredTask:
+    """Give the record of a prompt that another client queued, at its end."""
+    return StoredTask(
+        id=task.id,
+        seq=0,
+        kind="prompt",
+        origin=task.origin,
+        status=task.status,
+        client=task.client,
+        priority=0,
+        attempt=1,
+        max_attempts=1,
+        created_at=task.created_at,
+        started_at=task.started_at,
+        finished_at=task.finished_at,
+        not_before=0.0,
+        node=None,
+        cancel_requested=False,
+        batch_id=None,
+        retry_of=None,
+        request={},
+        metadata=task.metadata,
+        result=task.result(),
+        error=None if task.error is None else task.error.to_json(),
+        graph=task.graph,
+    )
+
+
+def live_task(claimed: Claimed) -> Task:
+    """Give the task to follow while this attempt runs."""
+    stored, lease = claimed.task, claimed.lease
+    graph = stored.graph or {}
+    return Task(
+        id=stored.id,
+        number=stored.seq,
+        origin=stored.origin,
+        created_at=stored.created_at,
+        progress=RunProgress.of(graph, tuple(stored.request.get("targets") or ())),
+        # ComfyUI's history knows the earlier attempt by its own id
+        prompt_id=stored.id if lease.attempt == 1 else str(uuid.uuid4()),
+        graph=graph,
+        warnings=tuple(stored.request.get("warnings") or ()),
+        metadata=stored.metadata,
+        request=stored.request,
+        client=stored.client,
+        priority=stored.priority,
+        attempt=lease.attempt,
+        max_attempts=stored.max_attempts,
+        batch_id=stored.batch_id,
+        retry_of=stored.retry_of,
+        lease=lease,
+    )
+
+
+def copied(graph: Mapping[str, JSON]) -> JSON:
+    """Copy as deep as ComfyUI changes a prompt: it coerces inputs and replaces nodes.
+
+    It also takes a ``_meta`` for granted where it replaces a node.
+    """
+    return {
+        node_id: {
+            "_meta": {"title": node["class_type"]},
+            **node,
+            "inputs": dict(node.get("inputs") or {}),
+        }
+        for node_id, node in graph.items()
+    }

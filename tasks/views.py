@@ -1,0 +1,83 @@
+"""How replies show a task, wherever it is just now: in this process or in the store. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from ..errors import JSON
+from .engine import StoredTask
+from .progress import RunProgress
+from .task import Task, rfc3339
+
+
+def shown(
+    task: Task | StoredTask,
+    *,
+    place: int | None,
+    eta_s: float | None,
+    nodes: bool = True,
+    progress: RunProgress | None = None,
+) -> JSON:
+    """Give a task as replies carry it.
+
+    *place* and *eta_s* are only known to who holds the queue. *progress* stands for the nodes of a task
+    that has not begun. Without *nodes* they are left out: they are what makes a task long.
+    """
+    stored = isinstance(task, StoredTask)
+    result = _begun(task, progress) if stored else task.result()
+    error = (task.error if stored else task.error and task.error.to_json()) or None
+    document: JSON = {
+        "id": task.id,
+        "kind": task.kind if stored else "prompt",
+        "status": "canceling" if stored and _canceling(task) else task.status,
+        "origin": task.origin,
+        "priority": task.priority,
+        "attempt": task.attempt,
+        "max_attempts": task.max_attempts,
+        "created_at": rfc3339(task.created_at),
+        "started_at": rfc3339(task.started_at),
+        "finished_at": rfc3339(task.finished_at),
+        "queue_position": place,
+        "eta_s": eta_s,
+        "progress": result.get("progress", 0.0),
+        "nodes_total": result.get("nodes_total", 0),
+        "nodes_done": result.get("nodes_done", 0),
+        "current": result.get("current", []),
+    }
+    if nodes:
+        document["nodes"] = result.get("nodes", {})
+    document["outputs"] = addressed(task.id, result.get("outputs", ()))
+    document["error"] = error
+    document["warnings"] = result.get("warnings", [])
+    document["metadata"] = dict(task.metadata)
+    document["prompt_id"] = result.get("prompt_id") or task.id
+    document["batch_id"] = task.batch_id
+    document["retry_of"] = task.retry_of
+    return document
+
+
+def addressed(task_id: str, outputs: Sequence[Mapping[str, Any]], first: int = 0) -> list[JSON]:
+    """Give outputs with the address of each; *first* is the number of the first one."""
+    return [
+        {**output, "url": f"/ext/tasks/{task_id}/outputs/{place}"}
+        for place, output in enumerate(outputs, start=first)
+    ]
+
+
+def etag(task: Task | StoredTask, place: int | None) -> str:
+    """Give an ETag that changes whenever what is shown does."""
+    if isinstance(task, Task):
+        return task.etag
+    return f'W/"{task.id}-r{task.rev}.{place or 0}"'
+
+
+def _canceling(task: StoredTask) -> bool:
+    return task.status == "running" and task.cancel_requested
+
+
+def _begun(task: StoredTask, progress: RunProgress | None) -> Mapping[str, Any]:
+    if task.result or progress is None:
+        return task.result
+    waiting = Task(task.id, task.seq, task.origin, task.created_at, progress)
+    return {**waiting.result(), "warnings": cast("list[JSON]", task.request.get("warnings") or [])}

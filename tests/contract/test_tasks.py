@@ -1,0 +1,309 @@
+"""The queue, retries, idempotency, events: on every host."""
+
+import asyncio
+import uuid
+from contextlib import asynccontextmanager
+
+import pytest
+from graphs import node, salt, sleeping
+
+
+def quick(value=1):
+    return {"1": node("ContractInt", value=value, salt=salt()), "2": node("ContractShow", value=["1", 0])}
+
+
+def flaky(fault, times):
+    return {
+        "1": node("ContractFlaky", fault=fault, times=times, salt=salt()),
+        "2": node("ContractShow", value=["1", 0]),
+    }
+
+
+@asynccontextmanager
+async def paused(api):
+    """Hold the queue, with nothing of ours in ComfyUI's own."""
+    await api.post("/ext/queue/pause")
+    try:
+        yield
+    finally:
+        await api.post("/ext/queue/resume")
+
+
+async def order_of(api, ids):
+    """Run what is queued; give its ids in the order in which it started."""
+    tasks = [(await api.finish(task_id))[-1] for task_id in ids]
+    return [task["id"] for task in sorted(tasks, key=lambda task: task["started_at"])]
+
+
+async def test_a_paused_queue_takes_tasks_and_runs_none(api):
+    async with paused(api):
+        assert (await api.get("/ext/queue"))["paused"] is True
+        task = await api.submit(quick())
+        await asyncio.sleep(0.2)
+        waiting = await api.task(task["id"])
+        assert (waiting["status"], waiting["queue_position"]) == ("queued", 1)
+        assert waiting["nodes"]["1"]["status"] == "pending"
+        assert waiting["nodes_total"] == 2
+    assert (await api.finish(task["id"]))[-1]["status"] == "succeeded"
+
+
+async def test_priority_decides_then_who_came_first(api):
+    async with paused(api):
+        made = [
+            (await api.submit(quick(), priority=priority, client_id="one"))["id"] for priority in [0, 5, 0, 9]
+        ]
+        places = [(await api.task(task_id))["queue_position"] for task_id in made]
+    assert places == [3, 2, 4, 1]
+    assert await order_of(api, made) == [made[3], made[1], made[0], made[2]]
+
+
+async def test_clients_take_turns(api):
+    async with paused(api):
+        alice = [(await api.submit(quick(), client_id="alice"))["id"] for _ in range(3)]
+        bob = [(await api.submit(quick(), client_id="bob"))["id"] for _ in range(2)]
+    order = await order_of(api, [*alice, *bob])
+    assert order == [alice[0], bob[0], alice[1], bob[1], alice[2]]
+
+
+async def test_a_queued_tasks_priority_can_change(api):
+    async with paused(api):
+        made = [(await api.submit(quick(), client_id="one"))["id"] for _ in range(2)]
+        async with api.session.patch(f"/ext/tasks/{made[1]}", json={"priority": 3}) as reply:
+            assert reply.status == 200
+            assert (await reply.json())["priority"] == 3
+    assert await order_of(api, made) == [made[1], made[0]]
+    error = await api.error(f"/ext/tasks/{made[0]}", {"priority": 1}, method="PATCH", status=409)
+    assert error["code"] == "TASK_NOT_QUEUED"
+
+
+async def test_comfyuis_own_queue_is_kept_just_full_enough(api):
+    tasks = [await api.submit(sleeping(seconds=0.3)) for _ in range(6)]
+    most = 0
+    while (await api.task(tasks[-1]["id"]))["status"] not in {"succeeded", "failed"}:
+        queue = await api.get("/queue")
+        most = max(most, len(queue["queue_running"]) + len(queue["queue_pending"]))
+        await asyncio.sleep(0.01)
+    assert most == 2
+
+
+@pytest.mark.parametrize("fault", ["connection", "memory"])
+async def test_a_failure_that_passes_is_tried_again(api, fault):
+    task = await api.submit(flaky(fault, 1))
+
+    seen = await api.finish(task["id"])
+
+    last = seen[-1]
+    assert last["status"] == "succeeded", last["error"]
+    assert last["attempt"] == 2
+    assert last["outputs"][0]["value"] == "2"
+    assert "failed" not in {snapshot["status"] for snapshot in seen}
+
+
+async def test_out_of_memory_is_tried_once_more_only(api):
+    task = await api.run(flaky("memory", 9), max_attempts=9)
+    assert (task["status"], task["attempt"], task["error"]["code"]) == ("failed", 2, "OUT_OF_MEMORY")
+
+
+async def test_a_nodes_own_bug_is_not_tried_again(api):
+    task = await api.run(flaky("value", 1))
+    assert (task["status"], task["attempt"]) == ("failed", 1)
+
+
+async def test_attempts_are_bounded(api):
+    task = await api.run(flaky("connection", 9), max_attempts=2)
+    assert (task["status"], task["attempt"], task["max_attempts"]) == ("failed", 2, 2)
+
+
+async def test_a_task_can_be_run_again_by_hand(api):
+    failed = await api.run(flaky("value", 1), metadata={"order": "A-1"})
+
+    again = await api.post(f"/ext/tasks/{failed['id']}/retry", status=202)
+    last = (await api.finish(again["id"]))[-1]
+
+    assert again["id"] != failed["id"]
+    assert (last["status"], last["retry_of"], last["metadata"]) == (
+        "succeeded",
+        failed["id"],
+        {"order": "A-1"},
+    )
+    assert (await api.task(failed["id"]))["status"] == "failed"
+
+
+async def test_the_same_key_gives_the_same_answer_and_one_task(api):
+    body = {"workflow": quick()}
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    first = await api.post("/ext/tasks", body, status=202, headers=headers)
+    await api.finish(first["id"])
+
+    async with api.session.post("/ext/tasks", json=body, headers=headers) as reply:
+        assert reply.status == 202
+        assert reply.headers["Idempotent-Replayed"] == "true"
+        assert await reply.json() == first
+
+    error = await api.error("/ext/tasks", {"workflow": quick()}, status=409, headers=headers)
+    assert error["code"] == "IDEMPOTENCY_CONFLICT"
+
+
+async def test_a_refused_request_does_not_use_up_its_key(api):
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    await api.error("/ext/tasks", {"workflow": {}}, status=400, headers=headers)
+    await api.post("/ext/tasks", {"workflow": quick()}, status=202, headers=headers)
+
+
+async def test_racing_requests_with_one_key_make_one_task(api):
+    body = {"workflow": quick()}
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    replies = await asyncio.gather(
+        *(api.post("/ext/tasks", body, status=202, headers=headers) for _ in range(8))
+    )
+    assert len({reply["id"] for reply in replies}) == 1
+
+
+async def test_a_submit_can_wait_for_the_end(api):
+    async with api.session.post("/ext/tasks?wait=30", json={"workflow": quick(3)}) as reply:
+        assert reply.status == 200
+        task = await reply.json()
+    assert (task["status"], task["outputs"][0]["value"]) == ("succeeded", "3")
+
+    async with api.session.post("/ext/tasks?wait=0.1", json={"workflow": sleeping(seconds=1)}) as reply:
+        assert reply.status == 202
+        task = await reply.json()
+    await api.finish(task["id"])
+
+
+async def test_a_poll_can_wait_for_a_change(api):
+    task = await api.submit(sleeping(seconds=1.0, steps=5))
+    etag, statuses = "", []
+    while not statuses or statuses[-1] != "succeeded":
+        async with api.session.get(f"/ext/tasks/{task['id']}", params={"wait": "20", "etag": etag}) as reply:
+            assert reply.status == 200
+            assert reply.headers["ETag"] != etag
+            etag = reply.headers["ETag"]
+            statuses.append((await reply.json())["status"])
+    assert len(statuses) < 40
+
+
+async def test_a_tasks_events_begin_with_its_state_and_end_with_its_end(api):
+    task = await api.submit(sleeping(seconds=0.6, steps=6))
+
+    seen = [event async for event in api.events(f"/ext/tasks/{task['id']}/events")]
+
+    names = [name for _, name, _ in seen]
+    assert names[0] == "state"
+    assert seen[0][2]["id"] == task["id"]
+    assert {"node", "progress", "output", "status"} <= set(names)
+    assert names[-1] == "status"
+    assert seen[-1][2]["status"] == "succeeded"
+    numbers = [int(event_id.partition("-")[2]) for event_id, _, _ in seen]
+    assert numbers == sorted(set(numbers))
+    assert {data["task_id"] for _, name, data in seen if name != "state"} == {task["id"]}
+
+
+async def test_events_go_on_after_a_cut_without_loss_or_repeat(api):
+    task = await api.submit(sleeping(seconds=1.0, steps=10))
+    path = f"/ext/tasks/{task['id']}/events"
+    whole = asyncio.create_task(collect(api, path))
+    first = []
+    async for event in api.events(path):
+        first.append(event)
+        if event[1] == "progress":
+            break
+    await asyncio.sleep(0.3)
+    rest = [event async for event in api.events(path, last=first[-1][0])]
+
+    mine = [event for event in [*first, *rest] if event[1] != "state"]
+    theirs = [event for event in await whole if event[1] != "state"]
+    start = next(place for place, event in enumerate(theirs) if event[0] == mine[0][0])
+    assert mine == theirs[start:]
+    assert rest[0][1] != "state"
+
+
+async def collect(api, path):
+    return [event async for event in api.events(path)]
+
+
+async def test_a_late_reader_of_a_finished_task_gets_its_state(api):
+    task = await api.run(quick())
+    seen = await collect(api, f"/ext/tasks/{task['id']}/events")
+    assert [name for _, name, _ in seen] == ["state"]
+    assert seen[0][2]["status"] == "succeeded"
+
+
+async def test_everything_is_told_in_one_stream(api):
+    async with paused(api):
+        stream = api.events("/ext/events")
+        state = await anext(stream)
+        assert state[1] == "state"
+        task = await api.submit(quick())
+    queued = await api.post("/prompt", {"prompt": quick()})
+    ends = set()
+    async for _, name, data in stream:
+        if name == "task.status" and data["status"] == "succeeded":
+            ends.add(data["task_id"])
+        if ends == {task["id"], queued["prompt_id"]}:
+            break
+    await stream.aclose()
+
+
+async def test_events_of_an_unknown_task_are_a_404(api):
+    error = await api.error("/ext/tasks/no-such-task/events", method="GET", status=404)
+    assert error["code"] == "TASK_NOT_FOUND"
+
+
+async def test_a_batch_is_queued_whole_and_polled_by_one_id(api):
+    body = {"tasks": [{"workflow": quick(value)} for value in range(3)] + [{"workflow": flaky("value", 1)}]}
+
+    batch = await api.post("/ext/tasks/batch", body, status=202)
+    for task_id in batch["ids"]:
+        await api.finish(task_id)
+    listed = await api.get(batch["url"])
+
+    assert {name: count for name, count in listed["counts"].items() if count} == {
+        "succeeded": 3,
+        "failed": 1,
+    }
+    assert {task["id"] for task in listed["items"]} == set(batch["ids"])
+
+
+async def test_a_batch_with_one_fault_queues_nothing(api):
+    before = (await api.get("/ext/tasks?limit=1"))["items"]
+    body = {"tasks": [{"workflow": quick()}, {"workflow": {"1": node("NoSuchNode")}}]}
+
+    error = await api.error("/ext/tasks/batch", body, status=422)
+
+    assert error["code"] == "UNKNOWN_NODE_CLASS"
+    assert (await api.get("/ext/tasks?limit=1"))["items"] == before
+
+
+async def test_many_tasks_are_cancelled_in_one_request(api):
+    async with paused(api):
+        made = [(await api.submit(quick()))["id"] for _ in range(3)]
+        body = {"ids": [*made, "no-such-task"]}
+        results = (await api.post("/ext/tasks/cancel", body))["results"]
+    assert [results[task_id] for task_id in made] == [{"status": "cancelled"}] * 3
+    assert results["no-such-task"]["error"]["code"] == "TASK_NOT_FOUND"
+    assert [(await api.task(task_id))["status"] for task_id in made] == ["cancelled"] * 3
+
+
+async def test_a_finished_task_can_be_forgotten(api):
+    task = await api.run(quick())
+    async with api.session.delete(f"/ext/tasks/{task['id']}") as reply:
+        assert reply.status == 204
+    await api.error(f"/ext/tasks/{task['id']}", method="GET", status=404)
+
+    running = await api.submit(sleeping(seconds=5))
+    error = await api.error(f"/ext/tasks/{running['id']}", method="DELETE", status=409)
+    assert error["code"] == "TASK_NOT_FINISHED"
+    await api.post(f"/ext/tasks/{running['id']}/cancel", status=None)
+    await api.finish(running["id"])
+
+
+async def test_tasks_are_found_by_their_metadata(api):
+    label = salt()
+    task = await api.run(quick(), metadata={"order": label, "page": 3})
+    await api.run(quick(), metadata={"order": "other"})
+
+    found = await api.get(f"/ext/tasks?metadata.order={label}&metadata.page=3&status=succeeded")
+
+    assert [one["id"] for one in found["items"]] == [task["id"]]
+    assert (await api.get(f"/ext/tasks?metadata.order={label}&metadata.page=4"))["items"] == []
