@@ -83,7 +83,7 @@ CODES: dict[str, Code] = {
     "INPUT_TOO_LARGE": Code(413, "An input file is larger than allowed."),
     "INPUT_TYPE_REFUSED": Code(422, "An input file is not of a type that the node takes, or is damaged."),
     "INPUT_FETCH_FAILED": Code(502, "An input file could not be fetched from its URL."),
-    "INPUT_BAD_BASE64": Code(400, "An input file is not valid base64."),
+    "INPUT_BAD_ENCODING": Code(400, "An input file is not valid base64."),
     "PARAM_NOT_FOUND": Code(422, "The workflow has no place for a value of params."),
     "PARAM_AMBIGUOUS": Code(422, "A value of params has several places in the workflow."),
     "LORA_NOT_FOUND": Code(422, "This server has no LoRA of that name, or several."),

@@ -29,6 +29,8 @@ REPLY_BYTES = 64 * 1024
 """How much of the answer to a POST is read at most."""
 PIECE_BYTES = 256 * 1024
 """How much of a body is gathered before it is written, off the event loop."""
+MOST_HEADERS = 256
+"""An answer with more headers is none; older versions of aiohttp take any number."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -138,6 +140,8 @@ class Outbound:
         while True:
             response = await self._send(method, target, sent, body, limits, deadline)
             try:
+                if len(response.headers) > MOST_HEADERS:
+                    raise OutboundError("OUTBOUND_FAILED", f"{redacted(str(target))} sent too many headers.")
                 if not follows or response.status not in REDIRECTS:
                     yield Answer(response, redacted(str(target)))
                     return

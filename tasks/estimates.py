@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from ..errors import JSON
 from ..graph import inputs_of, is_link
@@ -26,11 +26,14 @@ TRIVIAL_S = 0.1
 TRIVIAL_RUNS = 3
 """A class that ran so often, at any size, and never longer than this, takes no time at unknown sizes."""
 
-_HOPS = 64
 _PICTURES = ("latent", "samples", "image", "pixels", "video", "frames", "mask")
 """Parts of the names of inputs through which a picture comes, and its size with it."""
 _FRAMES = ("batch_size", "length", "video_frames", "num_frames", "frames", "amount")
 _FACTORS = ("scale_by", "upscale_by")
+_FILES = ("_name", "_path", "_name1")
+_NO_FILES = ("sampler", "lora", "image")
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,107 +54,134 @@ class Running:
 
 def keys_of(graph: Mapping[str, JSON], node_ids: Iterable[str]) -> dict[str, Key]:
     """Give the keys of these nodes; ids that the graph does not have are left out."""
+    sizes = _Sizes(graph)
     return {
-        node_id: Key(str(graph[node_id].get("class_type")), size_of(graph, node_id))
+        node_id: Key(str(graph[node_id].get("class_type")), sizes.of(node_id))
         for node_id in node_ids
         if node_id in graph
     }
 
 
 def size_of(graph: Mapping[str, JSON], node_id: str) -> str:
-    """Give the coarse size of a node's work, such as ``"steps=17 px=36 n=0 model=flux"``.
+    """Give the coarse size of a node's work, such as ``"steps=17 px=36 n=0 model=flux.safetensors"``.
 
     Pixels and frames are in half powers of two, steps in quarter ones, so that little changes share a size.
     """
-    steps = _steps(graph, node_id)
-    pixels, frames = _picture(graph, node_id)
-    model = _model(graph, node_id)
-    parts = [
-        None if steps is None else f"steps={round(4 * math.log2(steps))}",
-        None if pixels is None else f"px={round(2 * math.log2(pixels))}",
-        None if frames is None else f"n={round(2 * math.log2(frames))}",
-        None if model is None else f"model={model}",
-    ]
-    return " ".join(part for part in parts if part is not None)
+    return _Sizes(graph).of(node_id)
 
 
-def _number(graph: Mapping[str, JSON], node_id: str, name: str) -> float | None:
-    """Read a positive number of a node, also through a link to a node whose ``value`` it is."""
-    value: Any = inputs_of(graph[node_id]).get(name)
-    if is_link(value) and value[0] in graph:
-        source = inputs_of(graph[value[0]])
-        value = source.get("value", next(iter(source.values())) if len(source) == 1 else None)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) and number >= 1e-6 else None
+class _Sizes:
+    """The sizes of one graph's nodes; what is behind a node is looked at once."""
 
+    def __init__(self, graph: Mapping[str, JSON]) -> None:
+        self._graph = graph
+        self._steps: dict[str, float | None] = {}
+        self._models: dict[str, str | None] = {}
+        self._pictures: dict[str, tuple[float | None, float | None]] = {}
 
-def _linked(graph: Mapping[str, JSON], node_id: str, *parts: str) -> list[str]:
-    """Give the nodes behind the inputs in whose name one of *parts* occurs."""
-    return [
-        value[0]
-        for name, value in inputs_of(graph[node_id]).items()
-        if is_link(value) and value[0] in graph and any(part in name.lower() for part in parts)
-    ]
+    def of(self, node_id: str) -> str:
+        steps = self._along(node_id, self._steps, self._own_steps, ("sigmas",))
+        model = self._along(node_id, self._models, self._own_model, ("model", "guider", "unet"))
+        pixels, frames = self._picture(node_id)
+        parts = [
+            None if steps is None else f"steps={round(4 * math.log2(steps))}",
+            None if pixels is None else f"px={round(2 * math.log2(pixels))}",
+            None if frames is None else f"n={round(2 * math.log2(frames))}",
+            None if model is None else f"model={model}",
+        ]
+        return " ".join(part for part in parts if part is not None)
 
-
-def _steps(graph: Mapping[str, JSON], node_id: str) -> float | None:
-    seen: set[str] = set()
-    while node_id not in seen and len(seen) < _HOPS:
-        seen.add(node_id)
-        steps = _number(graph, node_id, "steps")
-        if steps is not None:
-            first = _number(graph, node_id, "start_at_step") or 0.0
-            last = _number(graph, node_id, "end_at_step") or steps
-            return max(min(last, steps) - first, 1.0)
-        behind = _linked(graph, node_id, "sigmas")
-        if not behind:
+    def _number(self, node_id: str, name: str) -> float | None:
+        """Read a positive number of a node, also through a link to a node whose ``value`` it is."""
+        value: Any = inputs_of(self._graph[node_id]).get(name)
+        if is_link(value) and value[0] in self._graph:
+            source = inputs_of(self._graph[value[0]])
+            value = source.get("value", next(iter(source.values())) if len(source) == 1 else None)
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        node_id = behind[0]
-    return None
+        try:
+            number = float(value)
+        except OverflowError:
+            return None
+        return number if 1e-6 <= number <= 1e12 else None
 
+    def _linked(self, node_id: str, parts: Iterable[str]) -> list[str]:
+        """Give the nodes behind the inputs in whose name one of *parts* occurs."""
+        return [
+            value[0]
+            for name, value in inputs_of(self._graph[node_id]).items()
+            if is_link(value) and value[0] in self._graph and any(part in name.lower() for part in parts)
+        ]
 
-def _picture(graph: Mapping[str, JSON], node_id: str) -> tuple[float | None, float | None]:
-    """Give pixels and frames of what the node works on: its own, or of the nearest node that says so."""
-    factor, frames = 1.0, None
-    seen: set[str] = set()
-    queue: deque[str] = deque([node_id])
-    while queue and len(seen) < _HOPS:
-        here = queue.popleft()
-        if here in seen:
-            continue
-        seen.add(here)
-        counts = [count for name in _FRAMES if (count := _number(graph, here, name)) is not None]
-        if counts and frames is None:
-            frames = max(math.prod(counts), 1.0)
-        width, height = _number(graph, here, "width"), _number(graph, here, "height")
-        if width is not None and height is not None:
-            return max(width * height * factor, 1.0), frames
-        for name in _FACTORS:
-            scale = _number(graph, here, name)
-            factor *= 1.0 if scale is None else min(scale, 64.0) ** 2
-        queue.extend(_linked(graph, here, *_PICTURES))
-    return None, frames
+    def _along(
+        self, node_id: str, known: dict[str, _T | None], own: Callable[[str], _T | None], parts: Iterable[str]
+    ) -> _T | None:
+        """Follow one chain of links to the first node that says it."""
+        walked: list[str] = []
+        here: str | None = node_id
+        found: _T | None = None
+        while here is not None:
+            if here in known:
+                found = known[here]
+                break
+            known[here] = None  # should the chain come back to it
+            walked.append(here)
+            found = own(here)
+            if found is not None:
+                break
+            here = next(iter(self._linked(here, parts)), None)
+        known.update(dict.fromkeys(walked, found))
+        return found
 
+    def _own_steps(self, node_id: str) -> float | None:
+        steps = self._number(node_id, "steps")
+        if steps is None:
+            return None
+        first = self._number(node_id, "start_at_step") or 0.0
+        last = self._number(node_id, "end_at_step") or steps
+        return max(min(last, steps) - first, 1.0)
 
-def _model(graph: Mapping[str, JSON], node_id: str) -> str | None:
-    seen: set[str] = set()
-    while node_id not in seen and len(seen) < _HOPS:
-        seen.add(node_id)
-        for name, value in inputs_of(graph[node_id]).items():
-            if isinstance(value, str) and name.endswith(("_name", "model_path", "name1")) and "." in value:
+    def _own_model(self, node_id: str) -> str | None:
+        for name, value in inputs_of(self._graph[node_id]).items():
+            if isinstance(value, str) and name.endswith(_FILES) and not name.startswith(_NO_FILES):
                 file = value.replace("\\", "/").rpartition("/")[2]
-                if not name.startswith(("sampler", "lora")):
+                if "." in file:
                     return file[-60:]
-        behind = _linked(graph, node_id, "model", "guider", "unet")
-        if not behind:
-            return None
-        node_id = behind[0]
-    return None
+        return None
+
+    def _own_picture(self, node_id: str) -> tuple[float | None, float | None]:
+        width, height = self._number(node_id, "width"), self._number(node_id, "height")
+        counts = [count for name in _FRAMES if (count := self._number(node_id, name)) is not None]
+        pixels = None if width is None or height is None else max(width * height, 1.0)
+        return pixels, max(math.prod(counts), 1.0) if counts else None
+
+    def _picture(self, node_id: str) -> tuple[float | None, float | None]:
+        """Give pixels and frames of what the node works on: its own, or those of the first node behind."""
+        known = self._pictures
+        stack, begun = [node_id], set[str]()
+        while stack:
+            here = stack[-1]
+            pixels, frames = self._own_picture(here)
+            behind = [] if pixels is not None or here in known else self._linked(here, _PICTURES)
+            waiting = [source for source in behind if source not in known and source not in begun]
+            begun.add(here)
+            if waiting:
+                stack.extend(reversed(waiting))
+                continue
+            stack.pop()
+            if here in known:
+                continue
+            sources = [known.get(source, (None, None)) for source in behind]
+            said = next((each for each in sources if each[0] is not None), None)
+            if said is not None and said[0] is not None:
+                pixels = said[0] * self._factor(here)
+                frames = said[1] if frames is None else frames
+            known[here] = pixels, frames
+        return known[node_id]
+
+    def _factor(self, node_id: str) -> float:
+        scales = [scale for name in _FACTORS if (scale := self._number(node_id, name)) is not None]
+        return min(math.prod(scales), 64.0) ** 2
 
 
 class Estimates:

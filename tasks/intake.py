@@ -169,7 +169,7 @@ class Intake:
         """Fetch, decode, check and store; give by key the value for the workflow.
 
         One after the other, and each source once. Raises ApiError: INPUT_TOO_LARGE, INPUT_TYPE_REFUSED,
-        INPUT_FETCH_FAILED, INPUT_BAD_BASE64, INPUT_NOT_FOUND for a part that did not come, or what the
+        INPUT_FETCH_FAILED, INPUT_BAD_ENCODING, INPUT_NOT_FOUND for a part that did not come, or what the
         fetcher raises. ``details.file`` is the key.
         """
         stored: dict[str, str] = {}
@@ -217,7 +217,7 @@ class Intake:
             data = b""
         if not data:
             raise InvalidRequest(
-                "INPUT_BAD_BASE64",
+                "INPUT_BAD_ENCODING",
                 "The file is not valid base64, or empty.",
                 hint="Use the standard alphabet with padding and no line breaks, or a data: URL.",
             )

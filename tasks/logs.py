@@ -204,7 +204,7 @@ _HINT = re.compile(
 """Whatever the patterns below could find has one of these: most lines have none, and cost one look."""
 
 _NAME = (
-    r"[\w.-]{0,40}(?:api[_-]?key|api_key_comfy_org|(?:access|secret|private)[_-]?key|secret|password|passwd"
+    r"(?:api[_-]?key|api_key_comfy_org|(?:access|secret|private)[_-]?key|secret|password|passwd"
     r"|passphrase|auth[_-]?token|auth_token_comfy_org|credentials?"
     r"|token(?=['\"]?\s*[:=]\s*['\"]?(?!\d{1,8}\b)))"  # a number of tokens is no secret
 )
@@ -233,7 +233,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # name = value, "name": "value"
     (
         re.compile(
-            rf"\b({_NAME}['\"]?\s*[:=]\s*['\"]?)(?!{re.escape(HIDDEN)})[^\s'\",;&}}\])]+", re.IGNORECASE
+            rf"({_NAME}['\"]?\s*[:=]\s*['\"]?)(?!{re.escape(HIDDEN)})[^\s'\",;&}}\])]+", re.IGNORECASE
         ),
         rf"\1{HIDDEN}",
     ),

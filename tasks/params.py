@@ -5,7 +5,7 @@ A key of ``params`` is looked for in this order:
 1. A well-known value (:data:`WELL_KNOWN`). It is found by following the links from the samplers that the
    outputs need: ``seed`` and ``steps`` on the sampler or what hangs on it (noise, guider, sigmas), ``prompt``
    in the text that its ``positive`` link leads to, ``width`` where its latent begins. A text behind
-   ConditioningZeroOut is not a negative prompt.
+   ConditioningZeroOut is not a negative prompt. Where there is no sampler, params of that name are meant.
 2. ``"<node id>.<input>"`` or ``"<title>.<input>"``: any value of any node. It goes before a well-known value
    for the same place.
 3. The title of a node with one param, or the name of a param that only one node has.
@@ -191,6 +191,8 @@ class _Work:
                 found = trace.checkpoints()
             case _:
                 found = trace.settings([key])
+        if not trace.samplers:  # such as one whose work is done by a partner's service
+            found = [(node.id, key) for node in trace.nodes.values() if key in node.params] or found
         if found:
             return found
         samplers = "no sampler whose links lead to it" if trace.samplers else "no sampler"

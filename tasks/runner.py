@@ -117,6 +117,7 @@ class Runner:
         self._next: dict[Callable[[float], Awaitable[None]], float] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._driving: asyncio.Task[None] | None = None
+        self._stopping = False
         self.fault: str | None = None
         """What keeps the store from being written just now, for /ext/health."""
 
@@ -138,9 +139,11 @@ class Runner:
 
     async def stop(self) -> None:
         """Begin nothing more; what runs goes on, and is taken up again by the next start."""
+        self._stopping = True
+        self.wake()
         if self._driving is not None:
+            await asyncio.wait({self._driving}, timeout=5)
             self._driving.cancel()
-            await asyncio.wait({self._driving})
         if self._endings:
             await asyncio.wait(self._endings, timeout=5)
 
@@ -172,7 +175,8 @@ class Runner:
     # The loop
 
     async def _drive(self) -> None:
-        while True:
+        # A flag, not a cancel: before Python 3.12 wait_for may swallow a cancel that comes with its result.
+        while not self._stopping:
             try:
                 now = time.time()
                 for work, at in list(self._next.items()):
@@ -182,8 +186,6 @@ class Runner:
                 self.queue.due(time.time())
                 await self._feed()
                 self.fault = None
-            except asyncio.CancelledError:
-                raise
             except Exception as error:
                 self.fault = f"{type(error).__name__}: {error}"
                 log.exception("The task queue met an error and goes on")
@@ -205,7 +207,7 @@ class Runner:
         return DEPTH - len(queue.running) - len(queue.pending)
 
     async def _feed(self) -> None:
-        while not self.paused and len(self.queue) and self._room() > 0:
+        while not (self._stopping or self.paused) and len(self.queue) and self._room() > 0:
             now = time.time()
             if now < self._host_waits_until:
                 return

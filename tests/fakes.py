@@ -25,6 +25,8 @@ class FakeHost:
         self.running = []
         self.interrupted = []
         self.reject = None
+        self.refuse_late = None
+        self.freed = 0
         self.node_errors = {}
         self.on_submit = lambda prompt: None
 
@@ -42,9 +44,21 @@ class FakeHost:
     def queue(self):
         return QueueSnapshot(tuple(self.running), tuple(self.pending))
 
-    async def submit(self, prompt):
+    async def validate(self, graph, targets):
         if self.reject is not None:
             raise PromptRejected(*self.reject)
+        refused = {output for about in self.node_errors.values() for output in about["dependent_outputs"]}
+        return [node_id for node_id in targets or graph if node_id not in refused], self.node_errors
+
+    def free_memory(self):
+        self.freed += 1
+
+    def input_dir(self):
+        return self.folder
+
+    async def submit(self, prompt):
+        if self.refuse_late is not None:
+            raise self.refuse_late
         self.prompts.append(prompt)
         self.pending.append(QueuedPrompt(prompt.prompt_id, prompt.graph, (), prompt.client_id))
         self.on_submit(prompt)

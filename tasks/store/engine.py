@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -157,7 +157,7 @@ class SqliteEngine:
         def undo(found: tuple[tuple[Any, ...], bytes | None] | None) -> None:
             if found is not None:
                 lease = lease_of(found[0])
-                self._writer.put(lambda tx: moves.release(tx, lease))
+                self._afterwards(lambda tx: moves.release(tx, lease))
 
         found = await self._writer.run(work, undo)
         if found is None:
@@ -296,7 +296,7 @@ class SqliteEngine:
         """Give and take what is to be delivered."""
 
         def undo(found: list[Delivery]) -> None:
-            self._writer.put(lambda tx: outbox.give_back(tx, self._node, found))
+            self._afterwards(lambda tx: outbox.give_back(tx, self._node, found))
 
         return await self._writer.run(lambda tx: outbox.due(tx, self._node, now, limit), undo)
 
@@ -315,6 +315,12 @@ class SqliteEngine:
     async def next_due(self) -> float | None:
         """Say when :meth:`due` may next give something."""
         return await self._quick.run(outbox.next_due)
+
+    def _afterwards(self, work: Callable[[Transaction], object]) -> None:
+        """Write something nobody waits for. Once closed there is no need: leaving gives all back."""
+        with suppress(StoreError):
+            future = self._writer.put(work).future
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     # In the writer's thread
 

@@ -224,7 +224,7 @@ def reap(
     """Take back what dead nodes held, and end what was to be cancelled as it was given back."""
     taken: list[Reaped] = []
     waiting = tx.db.execute("SELECT seq FROM tasks WHERE status='queued' AND cancel_requested=1").fetchall()
-    for seq in [*(row[0] for row in waiting), *(row[0] for row in nodes.lapsed(tx, node, now))]:
+    for seq in [*(row[0] for row in waiting), *nodes.lapsed(tx, node, now)]:
         task = read_task(one(tx.db, seq) or ())
         if rerun and not task.cancel_requested and task.attempt < task.max_attempts:
             _requeue(tx, seq, not_before=0.0)

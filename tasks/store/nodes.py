@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 
@@ -114,14 +114,13 @@ class Nodes:
         tx.db.execute("UPDATE deliveries SET owner=NULL WHERE state='pending' AND owner=?", (node,))
         tx.db.execute("DELETE FROM nodes WHERE id=?", (node,))
 
-    def lapsed(self, tx: Transaction, asking: str, now: float) -> list[tuple[Any, ...]]:
-        """Give seq and attempt of running tasks whose node is dead or whose lease ran out."""
+    def lapsed(self, tx: Transaction, asking: str, now: float) -> list[int]:
+        """Give the seqs of running tasks whose node is dead or whose lease ran out."""
         processes, ticks = _processes(tx), self._ticks()
         states: dict[str | None, State] = {}
-        found: list[tuple[Any, ...]] = []
+        found: list[int] = []
         for seq, node, until, until_ticks in tx.db.execute(
-            "SELECT seq, node, lease_until, lease_ticks FROM tasks"
-            " WHERE status IN ('running', 'canceling') ORDER BY seq"
+            "SELECT seq, node, lease_until, lease_ticks FROM tasks WHERE status IN ('running', 'canceling')"
         ).fetchall():
             if node == asking:
                 continue
@@ -130,8 +129,8 @@ class Nodes:
             state = states[node]
             over = until < now if state == "elsewhere" else until_ticks < ticks
             if state == "dead" or over:
-                found.append((seq, node))
-        return found
+                found.append(seq)
+        return sorted(found)
 
     def forget_dead(self, tx: Transaction) -> None:
         """Drop dead nodes, and let others deliver what they were about to."""

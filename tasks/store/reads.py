@@ -72,17 +72,17 @@ def counts(db: sqlite3.Connection, batch_id: str | None) -> dict[str, int]:
 
 def page(db: sqlite3.Connection, query: Query) -> tuple[list[Row], int | None]:
     """Give a page of a list and the seq to go on before."""
-    sql, values = page_sql(query)
-    seqs = [row[0] for row in db.execute(sql, values)]
-    shown = seqs[: query.limit]
-    return many(db, shown), shown[-1] if len(seqs) > query.limit and shown else None
+    found = [row[0] for sql, values in page_sql(query) for row in db.execute(sql, values)]
+    found.sort(reverse=True)
+    shown = found[: query.limit]
+    return many(db, shown), shown[-1] if len(found) > query.limit and shown else None
 
 
-def page_sql(query: Query) -> tuple[str, list[Any]]:
-    """Give the statement that finds a page's seqs, and one more.
+def page_sql(query: Query) -> list[tuple[str, list[Any]]]:
+    """Give statements that find seqs; the greatest of all they find are the page, and one more.
 
-    A list by status or kind reads one range of an index for each combination, in order already, and merges
-    them; one statement with IN would sort all of them instead.
+    A list by status or kind reads one range of an index for each combination, in order already; one
+    statement with IN would sort all that is in them.
     """
     labels = [(label(name), label(value)) for name, value in query.metadata.items()]
     common = _Where().add("t.seq < ?", 2**63 - 1 if query.before is None else query.before)
@@ -100,27 +100,23 @@ def page_sql(query: Query) -> tuple[str, list[Any]]:
                 common.add(f"+t.{column} IN ({_marks(wanted)})", *wanted)
         if not labels:
             common.add("t.batch_id=?", query.batch_id)
-            return common.arm("tasks t INDEXED BY tasks_batch", query.limit)
+            return [common.page("tasks t INDEXED BY tasks_batch", query.limit)]
         if query.batch_id is not None:
             common.add("+t.batch_id=?", query.batch_id)
         common.add("l.name=? AND l.value=? AND l.seq < ?", *labels[0], common.values[0])
-        return common.arm("labels l CROSS JOIN tasks t ON t.seq = l.seq", query.limit, order="l.seq")
+        return [common.page("labels l CROSS JOIN tasks t ON t.seq = l.seq", query.limit, order="l.seq")]
     statuses = tuple(dict.fromkeys(query.statuses or (STATUSES if query.kinds else ())))
     if not statuses:
-        return common.arm("tasks t NOT INDEXED", query.limit)
-    arms = [
-        _Where(common)
-        .add("t.kind=? AND t.status=?", kind, status)
-        .arm("tasks t INDEXED BY tasks_kind", query.limit)
+        return [common.page("tasks t NOT INDEXED", query.limit)]
+    if not query.kinds:
+        by_status = (_Where(common).add("t.status=?", status) for status in statuses)
+        return [where.page("tasks t INDEXED BY tasks_status", query.limit) for where in by_status]
+    by_kind = (
+        _Where(common).add("t.kind=? AND t.status=?", kind, status)
         for kind in dict.fromkeys(query.kinds)
         for status in statuses
-    ] or [
-        _Where(common).add("t.status=?", status).arm("tasks t INDEXED BY tasks_status", query.limit)
-        for status in statuses
-    ]
-    merged = " UNION ALL ".join(f"SELECT * FROM ({sql})" for sql, _ in arms)  # noqa: S608
-    bound = [value for _, values in arms for value in values]
-    return f"{merged} ORDER BY 1 DESC LIMIT ?", [*bound, query.limit + 1]
+    )
+    return [where.page("tasks t INDEXED BY tasks_kind", query.limit) for where in by_kind]
 
 
 def recall(db: sqlite3.Connection, scope: str, key: str, now: float) -> Remembered | None:
@@ -145,7 +141,7 @@ class _Where:
         self.values += values
         return self
 
-    def arm(self, source: str, limit: int, *, order: str = "t.seq") -> tuple[str, list[Any]]:
+    def page(self, source: str, limit: int, *, order: str = "t.seq") -> tuple[str, list[Any]]:
         """Give the statement for a page and one more, and its values."""
         where = " AND ".join(self.conditions)
         sql = f"SELECT t.seq FROM {source} WHERE {where} ORDER BY {order} DESC LIMIT ?"  # noqa: S608

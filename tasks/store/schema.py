@@ -17,7 +17,7 @@ from .trouble import StoreError
 
 VERSION_1 = """
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO counters VALUES ('rev', 0);
+INSERT INTO counters VALUES ('rev', 1);
 
 CREATE TABLE saved (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 

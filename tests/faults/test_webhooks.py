@@ -1,12 +1,18 @@
-"""Webhooks through the real outbound client to servers that hang, redirect inwards, or go away. Loopback only."""
+"""Webhooks through the real outbound client to servers that hang, lie, redirect inwards or go away."""
+
+# ruff: noqa: SIM117 - what is built on what reads better nested
 
 import asyncio
 import contextlib
+import json
 import time
+from pathlib import Path
 
 from backplane.access import Limits, Outbound, Rules
+from backplane.tasks.engine import Ending, NewDelivery, NewTask
 from backplane.tasks.signing import new_secret, parse_secret
-from backplane.tasks.webhooks import Courier
+from backplane.tasks.store import open_engine
+from backplane.tasks.webhooks import Courier, payload
 from hostile import Hostile, Names, answer, hangs, reaching, says
 from outbox import MemoryOutbox
 from standardwebhooks import Webhook
@@ -107,3 +113,38 @@ async def test_an_endpoint_that_comes_back_gets_what_it_missed():
     assert server.bodies == [b"[1]", b"[1]"]
     ids = {line for head in server.heads for line in head.split("\r\n") if line.startswith("webhook-id")}
     assert ids == {"webhook-id: msg_1"}
+
+
+async def test_a_webhook_in_the_real_store_survives_a_restart_and_keeps_its_id(tmp_path: Path):
+    secret, now = new_secret(), time.time()
+    path = tmp_path / "tasks.sqlite3"
+
+    @contextlib.asynccontextmanager
+    async def process(outbound, later=0.0):
+        store = open_engine(path, node="a")
+        courier = Courier(store, outbound, [parse_secret(secret)], clock=lambda: time.time() + later)
+        courier.start()
+        try:
+            yield store, courier
+        finally:
+            await courier.stop()
+            await store.close()
+
+    async with Hostile(hangs) as server, reaching(server, limits=Limits()) as outbound:
+        async with process(outbound) as (store, courier):
+            await store.submit([NewTask(id="t", created_at=now, graph={})])
+            claimed = await store.claim("a", ["t"], now=now, lease_s=60)
+            body = payload({"id": "t"}, "task.succeeded", now)
+            told = NewDelivery(server.url("/hook"), "task.succeeded", body)
+            assert await store.complete(claimed.lease, Ending("succeeded", now, deliveries=(told,)))
+            await until(lambda: server.heads, courier)  # and stop in the midst of it
+        server._speak = says(answer())
+        async with process(outbound, later=60.0) as (store, courier):
+            await until(lambda: len(server.heads) == 2, courier)
+        async with process(outbound, later=60.0) as (store, courier):
+            assert await store.next_due() is None
+    ids = {line for head in server.heads for line in head.split("\r\n") if line.startswith("webhook-id")}
+    assert len(ids) == 1
+    assert len(server.heads) == 2
+    assert json.loads(server.bodies[0]) == json.loads(server.bodies[1]) == body
+    assert server.bodies[0] == server.bodies[1]

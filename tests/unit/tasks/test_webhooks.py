@@ -207,21 +207,33 @@ async def test_retry_after_can_delay_the_next_attempt_within_bounds(value: str, 
 
 async def test_at_most_two_are_under_way_to_a_host_and_eight_in_all():
     hold = asyncio.Event()
-    async with bench(**{f"h{number}_test": hold for number in range(9)}) as at:
+    async with bench(**{f"h{number}_test": [Reply(), hold] for number in range(9)}) as at:
         for number in range(9):
-            at.poster.plan[f"warm{number}.test"] = Reply()
+            at.outbox.put(f"first_{number}", f"https://h{number}.test/")
+        while "pending" in at.outbox.states().values():
+            await at.turns(5)
+            at.now += 1
         for number in range(45):
-            at.outbox.put(f"msg_{number}", f"https://h{number % 9}.test/")
-        await at.until(lambda: sum(at.poster.open.values()) == 6)  # none of them has taken one yet
+            at.outbox.put(f"msg_{number}", f"https://h{number // 5}.test/", at=at.now)
+        await at.until(lambda: sum(at.poster.open.values()) == 8)
         await at.turns()
-        assert sum(at.poster.open.values()) == 6
+        assert at.poster.most_together == 8
         hold.set()
         while "pending" in at.outbox.states().values():
             await at.turns(5)
             at.now += 1
     assert max(at.poster.most_open.values()) == 2
-    assert at.poster.most_together <= 8
-    assert set(at.outbox.states().values()) == {"delivered"}
+    assert at.poster.most_together == 8
+    assert len(at.poster.sent) == 54
+
+
+async def test_hosts_that_have_taken_none_yet_leave_places_for_others():
+    async with bench(**{f"h{number}_test": asyncio.Event() for number in range(9)}) as at:
+        for number in range(45):
+            at.outbox.put(f"msg_{number}", f"https://h{number % 9}.test/")
+        await at.until(lambda: sum(at.poster.open.values()) == 6)
+        await at.turns()
+        assert at.poster.most_together == 6
 
 
 async def test_hosts_that_hang_do_not_block_one_that_works():
