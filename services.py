@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .access import Outbound, Rules
 from .catalog import Catalog, PairCounts
 from .host.protocol import Host
-from .settings import Settings
+from .settings import Settings, SettingsError
 from .tasks import Limits, Policy, Retention, Tasks
+from .tasks.notices import Notices
+from .tasks.signing import SecretError, parse_secrets
 from .tasks.store import open_engine
+from .tasks.webhooks import Courier
 
 VERSION = "0.1.0"
 """Backplane's own version; pyproject.toml is pinned to it by a test."""
@@ -22,6 +26,7 @@ class Services:
     host: Host
     catalog: Catalog
     tasks: Tasks
+    outbound: Outbound
 
     def start(self) -> None:
         """Begin to watch the host. On the event loop, once, before the first request."""
@@ -30,6 +35,7 @@ class Services:
     async def stop(self) -> None:
         """Write down what is only in memory. ComfyUI never calls this; the sandbox does."""
         await self.tasks.stop()
+        await self.outbound.close()
         await self.catalog.close()
 
 
@@ -39,10 +45,15 @@ def build(settings: Settings, host: Host) -> Services:
         host.state_dir() / "node_pairs.json" if settings.learn_pairs else None,
     )
     catalog = Catalog(host, pairs)
+    outbound = Outbound(Rules.of(settings), user_agent=f"Backplane/{VERSION}")
+    secrets = _secrets(settings)
     tasks = Tasks(
         host,
         catalog,
         lambda node: open_engine(host.state_dir() / "tasks.sqlite3", node=node),
+        notices=Notices(settings.webhook_url),
+        courier=lambda outbox: Courier(outbox, outbound, secrets),
+        check_url=outbound.check,
         limits=Limits(max_queued=settings.max_queued, max_attempts=settings.max_attempts),
         policy=Policy(
             rerun_interrupted=settings.rerun_interrupted,
@@ -53,4 +64,11 @@ def build(settings: Settings, host: Host) -> Services:
             ),
         ),
     )
-    return Services(settings=settings, host=host, catalog=catalog, tasks=tasks)
+    return Services(settings=settings, host=host, catalog=catalog, tasks=tasks, outbound=outbound)
+
+
+def _secrets(settings: Settings) -> tuple[bytes, ...]:
+    try:
+        return parse_secrets(settings.webhook_secret)
+    except SecretError as error:
+        raise SettingsError(f"webhook_secret: {error}") from None

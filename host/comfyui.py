@@ -14,15 +14,14 @@ Where one cannot be installed, ``/ext/health`` says so and :class:`~.polling.Pol
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import comfy.model_management
 import folder_paths
@@ -37,6 +36,7 @@ from .. import settings as settings_
 from ..errors import JSON, Unavailable
 from .definitions import FileUse, file_use
 from .history import TERMINAL, error_of, history_entry, queued_prompt
+from .inprocess import InProcessRequest, body_of, prompt_handler
 from .protocol import (
     Check,
     NewPrompt,
@@ -96,7 +96,7 @@ class ComfyUI:
         self._hooks: dict[str, str] = {}
         self._poll = False
         self._worker_seen = False
-        self._submit = _prompt_handler(server)
+        self._submit = prompt_handler(server.routes)
         self._watch = Watch(
             server.loop,
             queue=self.queue,
@@ -190,8 +190,8 @@ class ComfyUI:
         }
         if prompt.targets is not None:
             body["partial_execution_targets"] = list(prompt.targets)
-        answer = await self._submit(_Request(body))
-        document = _body_of(answer)
+        answer = await self._submit(InProcessRequest(body))
+        document = body_of(answer)
         if answer.status != 200:
             raise PromptRejected(document.get("error") or {}, document.get("node_errors") or {})
         self._watch.expect(prompt.prompt_id)
@@ -488,25 +488,3 @@ def _refresh_if_fresh(folder: str) -> None:
 def _clock_offset() -> float:
     """The cache notes when it scanned by perf_counter, folders carry Unix time."""
     return time.time() - time.perf_counter()
-
-
-class _Request:
-    """What ``POST /prompt`` uses of a request: the body, and headers on newer versions."""
-
-    def __init__(self, body: JSON) -> None:
-        self._body = body
-        self.headers: dict[str, str] = {}
-
-    async def json(self) -> JSON:
-        return self._body
-
-
-def _prompt_handler(server: PromptServer) -> Callable[[Any], Awaitable[Any]]:
-    for route in server.routes:
-        if isinstance(route, web.RouteDef) and route.method == "POST" and route.path == "/prompt":
-            return route.handler
-    raise LookupError("this ComfyUI has no POST /prompt")
-
-
-def _body_of(answer: web.Response) -> JSON:
-    return json.loads(cast("bytes", answer.body))

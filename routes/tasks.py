@@ -67,6 +67,7 @@ class NewTask(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
     priority: int = Field(default=0, ge=-1000, le=1000)
     max_attempts: int | None = Field(default=None, ge=1, le=20)
+    webhook: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
 
 
 class NewBatch(BaseModel):
@@ -298,6 +299,7 @@ def _submission(body: NewTask, batch_id: str | None = None) -> Submission:
         metadata=body.metadata,
         priority=body.priority,
         max_attempts=body.max_attempts,
+        webhook=body.webhook,
         batch_id=batch_id,
     )
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from ..errors import JSON
 from ..graph import inputs_of, is_link
+from .tracing import through_switches
 
 KEPT = 25
 """Of how many runs the median is taken."""
@@ -93,7 +94,7 @@ class _Sizes:
 
     def _number(self, node_id: str, name: str) -> float | None:
         """Read a positive number of a node, also through a link to a node whose ``value`` it is."""
-        value: Any = inputs_of(self._graph[node_id]).get(name)
+        value: Any = through_switches(self._graph, inputs_of(self._graph[node_id]).get(name))
         if is_link(value) and value[0] in self._graph:
             source = inputs_of(self._graph[value[0]])
             value = source.get("value", next(iter(source.values())) if len(source) == 1 else None)
@@ -107,11 +108,13 @@ class _Sizes:
 
     def _linked(self, node_id: str, parts: Iterable[str]) -> list[str]:
         """Give the nodes behind the inputs in whose name one of *parts* occurs."""
-        return [
-            value[0]
-            for name, value in inputs_of(self._graph[node_id]).items()
-            if is_link(value) and value[0] in self._graph and any(part in name.lower() for part in parts)
-        ]
+        found: list[str] = []
+        for name, linked in inputs_of(self._graph[node_id]).items():
+            if is_link(linked) and any(part in name.lower() for part in parts):
+                source = through_switches(self._graph, linked)[0]
+                if source in self._graph:
+                    found.append(source)
+        return found
 
     def _along(
         self, node_id: str, known: dict[str, _T | None], own: Callable[[str], _T | None], parts: Iterable[str]

@@ -27,7 +27,7 @@ from ..graph import inputs_of, is_link, links_of, title_of
 from ..nodespec import ANY, NodeSpec, Param, every_port, live_ports
 from .addresses import by_title, split, with_input
 from .loras import Inserted, Lora, insert_loras
-from .tracing import SEEDS, Place, Trace
+from .tracing import SEEDS, Place, Trace, through_switches
 
 MOST_PARAMS = 200
 
@@ -192,7 +192,8 @@ class _Work:
             case _:
                 found = trace.settings([key])
         if not trace.samplers:  # such as one whose work is done by a partner's service
-            found = [(node.id, key) for node in trace.nodes.values() if key in node.params] or found
+            name = "ckpt_name" if key == "checkpoint" else key
+            found = [(node.id, name) for node in trace.nodes.values() if name in node.params] or found
         if found:
             return found
         samplers = "no sampler whose links lead to it" if trace.samplers else "no sampler"
@@ -259,18 +260,20 @@ class _Work:
 
     def _source(self, key: str, place: Place) -> Place:
         """Give the place itself, or the one value that it is linked to."""
-        here = place
+        here, source = place, "another node"
         for _ in range(len(self.graph) + 1):
-            value = self._now(here)
+            value = through_switches(self.graph, self._now(here))
             if not is_link(value):
                 return here
+            if value[0] in self.graph:
+                source = f"node {value[0]} ({self.graph[value[0]].get('class_type')})"
             held = self._held(value[0], value[1])
             if held is None:
                 break
             here = held
         raise InvalidWorkflow(
             "PARAM_NOT_FOUND",
-            f"{place[0]}.{place[1]} gets its value from another node, which does more than hold one value.",
+            f"{place[0]}.{place[1]} gets its value from {source}, which does more than hold one value.",
             hint="Set an input of that node instead, or remove the link.",
             details={"param": key, "candidates": [self._shown(place)]},
         )

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import JSON, ApiError, Conflict, NotFound, Unavailable
 from ..host.protocol import (
@@ -26,10 +26,11 @@ from ..host.protocol import (
     RunEnded,
     RunStarted,
 )
-from .engine import Ending, Engine, NewDelivery, Query, QueuedRow, Remembered, StoredTask
+from .engine import Ending, Engine, Query, QueuedRow, Remembered, StoredTask
 from .events import Hub
 from .listing import Shown, already, created, never_ran, status_of, wanted, wider
 from .live import LiveTasks
+from .notices import Notices
 from .outputs import Output
 from .previews import encode
 from .progress import RunProgress
@@ -37,6 +38,7 @@ from .runner import NodeClasses, Policy, Runner, TaskHost
 from .submission import Desk, Limits, Submission, as_stored
 from .task import FINISHED, Task
 from .views import etag, shown
+from .webhooks import Courier, Outbox
 
 log = logging.getLogger("backplane")
 
@@ -48,6 +50,10 @@ Remember = Callable[[Sequence[StoredTask]], Remembered]
 """Makes what is kept for an Idempotency-Key of the tasks about to be queued."""
 
 
+class Store(Engine, Outbox, Protocol):
+    """Where tasks and the webhooks about them are kept."""
+
+
 class Tasks:
     """Every task that this server knows. *open_engine* blocks, and is called in a thread."""
 
@@ -55,26 +61,32 @@ class Tasks:
         self,
         host: TaskHost,
         classes: NodeClasses,
-        open_engine: Callable[[str], Engine],
+        open_engine: Callable[[str], Store],
         *,
         limits: Limits | None = None,
         policy: Policy | None = None,
-        hub: Hub | None = None,
+        notices: Notices | None = None,
+        courier: Callable[[Outbox], Courier] | None = None,
+        check_url: Callable[[str], object] | None = None,
     ) -> None:
-        self.hub = hub or Hub()
+        self.hub = Hub()
         self.node = uuid.uuid4().hex
         self._host = host
         self._classes = classes
         self._open_engine = open_engine
         self._limits = limits or Limits()
-        self._desk = Desk(host, classes, max_attempts=self._limits.max_attempts)
+        self._desk = Desk(
+            host, classes, max_attempts=self._limits.max_attempts, check_url=check_url or (lambda _url: None)
+        )
         self._policy = policy or Policy()
         self._live = LiveTasks(host, self.hub, adopt=self._adopt, over=self._over)
         self._recent: OrderedDict[str, Task] = OrderedDict()
         self._foreign_number = 0
         self._runner: Runner | None = None
         self._opening: asyncio.Task[tuple[Engine, Runner]] | None = None
-        self.deliveries: Callable[[Task], tuple[NewDelivery, ...]] = lambda _task: ()
+        self._notices = notices or Notices()
+        self._make_courier = courier
+        self._courier: Courier | None = None
 
     # Life
 
@@ -93,6 +105,8 @@ class Tasks:
         except Exception:
             return
         await runner.stop()
+        if self._courier is not None:
+            await self._courier.stop()
         await engine.close()
 
     async def _open(self) -> tuple[Engine, Runner]:
@@ -105,11 +119,14 @@ class Tasks:
             self._classes,
             node=self.node,
             policy=self._policy,
-            deliveries=lambda task: self.deliveries(task),  # noqa: PLW0108 - set after this
+            deliveries=self._notices,
             ended=self._keep,
         )
         await runner.start()
         self._runner = runner
+        if self._make_courier is not None:
+            self._courier = self._make_courier(engine)
+            self._courier.start()
         return engine, runner
 
     async def _ready(self) -> tuple[Engine, Runner]:
@@ -280,6 +297,7 @@ class Tasks:
             self.hub.publish("status", end, task_id)
             self.hub.ended(task_id)
             runner.wake()
+            self._tell()
         elif outcome == "requested":
             live = self._live.get(task_id)
             if live is not None:
@@ -310,7 +328,7 @@ class Tasks:
             request=whole.request,
             metadata=whole.metadata,
         )
-        return replace(ending, deliveries=self.deliveries(task))
+        return replace(ending, deliveries=self._notices(task))
 
     async def prioritise(self, task_id: str, priority: int) -> Shown:
         """Change a queued task's priority. Raises ApiError TASK_NOT_FOUND, TASK_NOT_QUEUED."""
@@ -338,20 +356,16 @@ class Tasks:
         whole = await (await self.engine()).get(task_id, graph=True)
         if whole is None or whole.graph is None:
             raise NotFound("TASK_NOT_FOUND", "The task's workflow is no longer kept.")
-        request = dict(whole.request)
-        targets = request.pop("targets", None)
-        partial = request.pop("partial", False)
-        client_id = request.pop("client_id", None)
-        request.pop("warnings", None)
+        request = whole.request
         return Submission(
             workflow=whole.graph,
-            outputs=tuple(targets or ()) if partial else None,
-            client_id=client_id,
+            outputs=tuple(request.get("targets") or ()) if request.get("partial") else None,
+            client_id=request.get("client_id"),
             metadata=whole.metadata,
             priority=whole.priority,
             max_attempts=whole.max_attempts if whole.origin == "api" else None,
             client=whole.client,
-            extra=request,
+            webhook=request.get("webhook"),
             retry_of=task_id,
         )
 
@@ -442,7 +456,12 @@ class Tasks:
         if self._runner is not None:
             self._runner.over(task, event)
 
+    def _tell(self) -> None:
+        if self._courier is not None:
+            self._courier.wake()
+
     def _keep(self, task: Task) -> None:
+        self._tell()
         task.graph = None
         self._recent[task.id] = task
         while len(self._recent) > RECENT:

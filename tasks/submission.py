@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,8 +31,8 @@ class Submission:
     max_attempts: int | None = None
     client: str = ""
     """Whom its share of the queue is counted for."""
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Kept with the task for later: webhook, delivery."""
+    webhook: str | None = None
+    """Where the end of this task is told."""
     batch_id: str | None = None
     retry_of: str | None = None
 
@@ -48,20 +48,30 @@ class Limits:
 class Desk:
     """Checks submissions against the node classes and with ComfyUI's own validation."""
 
-    def __init__(self, host: PromptRunner, classes: NodeClasses, *, max_attempts: int) -> None:
+    def __init__(
+        self,
+        host: PromptRunner,
+        classes: NodeClasses,
+        *,
+        max_attempts: int,
+        check_url: Callable[[str], object],
+    ) -> None:
         self._host = host
         self._classes = classes
         self._max_attempts = max_attempts
+        self._check_url = check_url
 
     async def prepare(self, submission: Submission) -> NewTask:
         """Check a workflow and give the task that it makes, not queued yet."""
         graph = as_graph(submission.workflow)
+        if submission.webhook is not None:
+            self._check_url(submission.webhook)
         specs, targets = await self._accepted(graph, submission.outputs)
         running, errors = await self._validated(graph, submission.outputs and targets, specs)
         targets = tuple(target for target in targets if target in set(running)) if errors else targets
         warnings = [finding.to_json() for finding in from_host({}, errors, specs)]
         request: JSON = {
-            **submission.extra,
+            "webhook": submission.webhook,
             "targets": list(targets),
             "partial": submission.outputs is not None,
             "client_id": submission.client_id,

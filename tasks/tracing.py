@@ -1,15 +1,17 @@
 """Finds what the nodes of a workflow do for each other, by following its links. Pure.
 
 Nothing is told by class names, except for the one node that turns a text off (``ConditioningZeroOut``).
+A switch that is set to one of its branches counts as a link to that branch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import JSON
-from ..graph import Link, inputs_of, links_of, reachable
+from ..graph import Link, inputs_of, is_link, links_of, reachable
 from ..nodespec import Input, NodeSpec, Param, Ports, live_ports
 from ..validation import output_nodes
 
@@ -21,7 +23,25 @@ _TEXTS = ("text", "prompt", "user_prompt")
 _ZERO_OUT = "ConditioningZeroOut"
 _PARTS = frozenset({"NOISE", "GUIDER", "SAMPLER", "SIGMAS"})
 """Types of the links through which a sampler gets what others have as params of their own."""
+_MOST_SWITCHES = 100
 _LATENTS = ("latent_image", "latent", "samples")
+
+
+def through_switches(graph: Mapping[str, JSON], value: Any) -> Any:
+    """Give what an input's value is behind the switches it is linked to (ComfySwitchNode and its like)."""
+    for _ in range(_MOST_SWITCHES):
+        if not is_link(value) or value[1] != 0 or value[0] not in graph:
+            break
+        inputs = inputs_of(graph[value[0]])
+        on = inputs.get("switch")
+        if is_link(on) and on is not None and on[0] in graph:
+            held = list(inputs_of(graph[on[0]]).values())
+            on = held[0] if len(held) == 1 else None
+        branch = inputs.get("on_true" if on is True else "on_false")
+        if not isinstance(on, bool) or not is_link(branch):
+            break
+        value = branch
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +74,10 @@ class Trace:
         for node_id, node in graph.items():
             spec = specs.get(str(node.get("class_type")))
             if spec is not None and node_id in needed:
-                links = {link.name: link for link in links_of(node_id, node)}
+                links: dict[str, Link] = {}
+                for link in links_of(node_id, node):
+                    source, slot = through_switches(graph, [link.source, link.slot])
+                    links[link.name] = Link(source, slot, node_id, link.name)
                 self.nodes[node_id] = Node(node_id, spec, live_ports(spec, inputs_of(node)), links)
         self.samplers = [node for node in self.nodes.values() if _samples(node)]
 

@@ -26,7 +26,8 @@ from ..engine import (
     StoredTask,
 )
 from ..webhooks import Delivery
-from . import moves, outbox, reads, retention
+from . import moves, outbox, reads
+from . import retention as pruning
 from .file import Opened, open_file, suspect
 from .lane import Lane
 from .nodes import Nodes, this_process
@@ -263,14 +264,14 @@ class SqliteEngine:
 
         return await self._writer.run(work)
 
-    async def prune(self, retention_: Retention, *, now: float) -> int:
-        """Forget what is beyond *retention_*, in small steps between which others write."""
+    async def prune(self, retention: Retention, *, now: float) -> int:
+        """Forget what is beyond *retention*, in small steps between which others write."""
         total = 0
-        while done := await self._writer.run(lambda tx: retention.forget_some(tx, retention_, now)):
+        while done := await self._writer.run(lambda tx: pruning.forget_some(tx, retention, now)):
             total += done
-        while await self._writer.run(lambda tx: retention.forget_answers(tx, now)):
+        while await self._writer.run(lambda tx: pruning.forget_answers(tx, now)):
             pass
-        while await self._writer.run(retention.shrink):
+        while await self._writer.run(pruning.shrink):
             pass
         return total
 

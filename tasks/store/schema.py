@@ -108,6 +108,9 @@ CREATE INDEX deliveries_task ON deliveries (task_id, state);
 
 MIGRATIONS: tuple[str, ...] = (VERSION_1,)
 
+TABLES = ("counters", "saved", "graphs", "tasks", "details", "labels", "answers", "nodes", "deliveries")
+"""What the newest version has."""
+
 
 def migrate(db: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
     """Bring the file up to date, all or nothing. StoreError if it is newer than this code."""

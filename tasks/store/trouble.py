@@ -32,9 +32,6 @@ WORDS: tuple[tuple[str, StoreCode, str], ...] = (
     ("busy", "STORE_BUSY", "The task store is locked by another program"),
     ("malformed", "STORE_DAMAGED", "The task store is damaged"),
     ("not a database", "STORE_DAMAGED", "The task store is not a database"),
-    ("no such table", "STORE_DAMAGED", "The task store lacks a table"),
-    ("no such column", "STORE_DAMAGED", "The task store lacks a column"),
-    ("no such index", "STORE_DAMAGED", "The task store lacks an index"),
 )
 """What SQLite's messages mean. Python 3.10 has no error codes on the exceptions."""
 

@@ -18,6 +18,7 @@ from backplane.tasks import STATUSES
 from backplane.tasks.outputs import KINDS, Output
 from backplane.tasks.progress import NodeState, RunProgress
 from backplane.tasks.task import Task, TaskError
+from backplane.tasks.views import shown as shown_task
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh.md")
@@ -125,7 +126,7 @@ def test_api_md_has_every_key_of_a_task_its_nodes_outputs_and_error_and_no_other
     task = Task("id", 1, "api", 0.0, RunProgress.of(graph, ["1"]))
     task.outputs.append(Output("1", "text", "text", "text/plain", value="x"))
     task.error = TaskError("NODE_FAILED", "x")
-    shown = task.to_json(None)
+    shown = shown_task(task, place=None, eta_s=None)
     documented = keys_in("Task")
     assert documented.keys() == shown.keys()
     parts = {"nodes": shown["nodes"]["1"], "outputs": shown["outputs"][0], "error": shown["error"]}

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT: dict[str, Any] = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8"))
 
 SHIPPED_FOLDERS = {
+    "access",
     *("catalog", "conversion", "data", "docs", "host", "nodespec", "patch_engine", "routes", "tasks"),
     *("validation", "web"),
 }

@@ -52,16 +52,16 @@ def test_a_whole_number_does_for_a_number(tmp_path: Path):
 
 
 def test_a_variable_wins_over_the_file(tmp_path: Path):
-    written(tmp_path, "finished_tasks_kept = 1\nmax_body_bytes = 4096")
-    settings = load(tmp_path, {"BACKPLANE_FINISHED_TASKS_KEPT": "2"})
-    assert (settings.finished_tasks_kept, settings.max_body_bytes) == (2, 4096)
+    written(tmp_path, "keep_tasks = 1\nmax_body_bytes = 4096")
+    settings = load(tmp_path, {"BACKPLANE_KEEP_TASKS": "2"})
+    assert (settings.keep_tasks, settings.max_body_bytes) == (2, 4096)
 
 
 def test_a_variable_names_another_file_and_the_usual_one_is_not_read(tmp_path: Path):
     written(tmp_path, "nonsense")
     other = tmp_path / "other.toml"
-    other.write_text("finished_tasks_kept = 7")
-    assert load(tmp_path, {"BACKPLANE_CONFIG": str(other)}).finished_tasks_kept == 7
+    other.write_text("keep_tasks = 7")
+    assert load(tmp_path, {"BACKPLANE_CONFIG": str(other)}).keep_tasks == 7
 
 
 @pytest.mark.parametrize("text", ["1", "true", "YES", " on "])
@@ -127,7 +127,7 @@ def test_an_unknown_table_is_an_error(tmp_path: Path):
         ("max_body_bytes = 1.0", "max_body_bytes takes a whole number, not 1.0"),
         ("max_body_bytes = true", "max_body_bytes takes a whole number, not True"),
         ("max_body_bytes = 1023", "max_body_bytes must be at least 1024, not 1023"),
-        ("finished_tasks_kept = -1", "finished_tasks_kept must be at least 0, not -1"),
+        ("keep_tasks = -1", "keep_tasks must be at least 0, not -1"),
         ("learn_pairs = 1", "learn_pairs takes true or false, not 1"),
         ('learn_pairs = "true"', "learn_pairs takes true or false, not 'true'"),
     ],
@@ -162,7 +162,7 @@ def test_a_wrong_variable_is_an_error_that_names_it(tmp_path: Path, variable: st
 
 
 def test_bounds_themselves_are_taken(tmp_path: Path):
-    written(tmp_path, "poll_interval_s = 0.01\nmax_body_bytes = 1024\nfinished_tasks_kept = 0")
+    written(tmp_path, "poll_interval_s = 0.01\nmax_body_bytes = 1024\nkeep_tasks = 0")
     settings = load(tmp_path, {})
     assert math.isclose(settings.poll_interval_s, 0.01)
-    assert (settings.max_body_bytes, settings.finished_tasks_kept) == (1024, 0)
+    assert (settings.max_body_bytes, settings.keep_tasks) == (1024, 0)

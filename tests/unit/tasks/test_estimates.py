@@ -96,6 +96,20 @@ def test_odd_values_have_no_size_and_do_no_harm(value):
     assert "px" not in size_of({"1": node("X", width=value, height=value, steps=value)}, "1")
 
 
+def test_a_switch_leads_on_by_its_branch():
+    graph = {
+        "1": node("KSampler", steps=["2", 0], latent_image=["3", 0]),
+        "2": node("ComfySwitchNode", switch=False, on_true=["4", 0], on_false=["5", 0]),
+        "3": node("ComfySwitchNode", switch=True, on_true=["6", 0], on_false=["6", 0]),
+        "4": node("PrimitiveInt", value=50),
+        "5": node("PrimitiveInt", value=4),
+        "6": node("Empty", width=1024, height=1024),
+    }
+    assert size_of(graph, "1") == "steps=8 px=40"
+    loop = {"1": node("ComfySwitchNode", switch=True, on_true=["1", 0], on_false=["1", 0])}
+    assert size_of(loop, "1") == ""
+
+
 def test_a_circle_ends():
     graph = {"1": node("X", image=["2", 0], model=["2", 0], sigmas=["2", 0]),
              "2": node("X", image=["1", 0], model=["1", 0], sigmas=["1", 0])}  # fmt: skip

@@ -21,7 +21,14 @@ WANTED = {
     *("FluxGuidance", "Flux2Scheduler", "PrimitiveInt", "PrimitiveStringMultiline", "LatentUpscale"),
     *("UNETLoader", "DualCLIPLoader", "CLIPTextEncodeFlux", "StringConcatenate", "LoraLoader"),
     *("EmptyFlux2LatentImage", "LoraLoaderModelOnly", "CLIPTextEncodeSDXL", "TextEncodeBooguEdit"),
-    *("ResizeImageMaskNode", "EmptyImage", "ConditioningSetTimestepRange", "SplitSigmas"),
+    *(
+        "ComfySwitchNode",
+        "PrimitiveBoolean",
+        "ResizeImageMaskNode",
+        "EmptyImage",
+        "ConditioningSetTimestepRange",
+        "SplitSigmas",
+    ),
 }
 with gzip.open(ROOT / "tests/data/object_info-0.33.0.json.gz") as file:
     SPECS = {name: parse(info, folders={}) for name, info in json.load(file).items() if name in WANTED}
@@ -155,6 +162,34 @@ def test_a_value_that_a_node_computes_is_refused():
     assert refused(graph, prompt="x").code == "PARAM_NOT_FOUND"
     graph["30"] = node("PrimitiveStringMultiline", value="old")
     assert applied(graph, prompt="x").graph["30"]["inputs"]["value"] == "x"
+
+
+@pytest.mark.parametrize("switch", [True, ["41", 0]])
+def test_a_switch_that_is_set_leads_on_by_its_branch(switch):
+    graph = flux() | {
+        "30": node("PrimitiveInt", value=4),
+        "31": node("PrimitiveInt", value=20),
+        "40": node("ComfySwitchNode", switch=switch, on_true=["30", 0], on_false=["31", 0]),
+        "41": node("PrimitiveBoolean", value=True),
+        "50": node("UNETLoader", unet_name="other.safetensors", weight_dtype="default"),
+        "51": node("CLIPTextEncode", text="unused", clip=["2", 0]),
+        "52": node("ComfySwitchNode", switch=switch, on_true=["3", 0], on_false=["51", 0]),
+    }
+    graph["8"]["inputs"]["steps"] = ["40", 0]
+    graph["4"]["inputs"]["conditioning"] = ["52", 0]
+    done = applied(graph, steps=6, prompt="a dog")
+    assert (done.graph["30"]["inputs"]["value"], done.graph["31"]["inputs"]["value"]) == (6, 20)
+    assert (done.graph["3"]["inputs"]["text"], done.graph["51"]["inputs"]["text"]) == ("a dog", "unused")
+    graph["40"]["inputs"]["switch"] = ["10", 0]
+    assert "ComfySwitchNode" in refused(graph, steps=6).message
+
+
+def test_without_a_sampler_a_param_of_that_name_is_meant():
+    graph = {"1": node("PrimitiveInt", value=1), "2": node("EmptyImage", width=1, height=1, batch_size=1)}
+    assert applied(graph, width=8).graph["2"]["inputs"]["width"] == 8
+    graph["3"] = node("EmptyImage", width=2, height=1, batch_size=1)
+    assert refused(graph, width=8).code == "PARAM_AMBIGUOUS"
+    assert applied(graph, height=8).graph["3"]["inputs"]["height"] == 8
 
 
 def test_a_zeroed_conditioning_is_no_negative_prompt():

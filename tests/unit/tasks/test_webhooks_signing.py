@@ -1,7 +1,11 @@
 """Signatures, checked with the reference implementation of Standard Webhooks."""
 
 import json
+import re
+from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
 
 import pytest
 from backplane.settings import Settings, SettingsError, load
@@ -110,3 +114,27 @@ def test_the_settings_do_not_show_secrets(tmp_path):
     with pytest.raises(SettingsError, match="webhook_secret takes text, not that") as caught:
         load(tmp_path, {})
     assert secret not in str(caught.value)
+
+
+def documented() -> Callable[..., None]:
+    """Give the function that docs/webhooks.md tells receivers to use."""
+    text = Path(__file__).parents[3].joinpath("docs", "webhooks.md").read_text(encoding="utf-8")
+    found = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    names: dict[str, Any] = {}
+    exec(found.group(1), names)
+    return names["verify"]
+
+
+def test_the_documented_way_to_verify_accepts_what_is_signed():
+    at, secrets = now(), [new_secret(), new_secret()]
+    signature = sign(parse_secrets(" ".join(secrets)), "msg_1", at, BODY)
+    for secret in secrets:
+        documented()(secret, headers(signature, at), BODY)
+
+
+@pytest.mark.parametrize(("late", "body"), [(0, BODY + b" "), (301, BODY), (-302, BODY)])
+def test_the_documented_way_to_verify_refuses_what_is_changed_or_old(late: int, body: bytes):
+    at, secret = now() - late, new_secret()
+    with pytest.raises(ValueError):
+        documented()(secret, headers(sign(parse_secret(secret), "msg_1", at, BODY), at), body)

@@ -1,0 +1,27 @@
+"""Which webhooks the end of a task calls for. Pure; ``webhooks.py`` delivers them."""
+
+from __future__ import annotations
+
+from .engine import NewDelivery
+from .task import FINISHED, Task
+from .views import shown
+from .webhooks import payload
+
+
+class Notices:
+    """Gives the webhooks of an ended task: to *url*, where all are told, and to the task's own."""
+
+    def __init__(self, url: str = "") -> None:
+        self._url = url
+
+    def __call__(self, task: Task) -> tuple[NewDelivery, ...]:
+        """Give the deliveries of *task*, one for each address; none before its end."""
+        if task.status not in FINISHED:
+            return ()
+        own = task.request.get("webhook")
+        urls = [url for url in (self._url, own) if isinstance(url, str) and url]
+        if not urls:
+            return ()
+        event = f"task.{task.status}"
+        body = payload(shown(task, place=None, eta_s=None), event, task.finished_at or 0.0)
+        return tuple(NewDelivery(url, event, body) for url in dict.fromkeys(urls))
