@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from .access import Outbound, Rules
 from .catalog import Catalog, PairCounts
 from .host.protocol import Host
 from .settings import Settings, SettingsError
 from .tasks import Limits, Policy, Retention, Tasks
+from .tasks.intake import Inputs
+from .tasks.logs import Redactor
 from .tasks.notices import Notices
 from .tasks.signing import SecretError, parse_secrets
 from .tasks.store import open_engine
@@ -54,6 +57,8 @@ def build(settings: Settings, host: Host) -> Services:
         notices=Notices(settings.webhook_url),
         courier=lambda outbox: Courier(outbox, outbound, secrets),
         check_url=outbound.check,
+        inputs=Inputs(_InputFolder(host), outbound, max_bytes=settings.max_input_bytes),
+        redact=Redactor([settings.webhook_secret] if settings.webhook_secret else []),
         limits=Limits(max_queued=settings.max_queued, max_attempts=settings.max_attempts),
         policy=Policy(
             rerun_interrupted=settings.rerun_interrupted,
@@ -65,6 +70,16 @@ def build(settings: Settings, host: Host) -> Services:
         ),
     )
     return Services(settings=settings, host=host, catalog=catalog, tasks=tasks, outbound=outbound)
+
+
+@dataclass(frozen=True, slots=True)
+class _InputFolder:
+    """The host's input folder, as ``tasks/intake.py`` wants it."""
+
+    host: Host
+
+    def folder(self) -> Path:
+        return self.host.input_dir()
 
 
 def _secrets(settings: Settings) -> tuple[bytes, ...]:

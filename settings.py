@@ -38,6 +38,8 @@ class Settings:
     """Seconds between two looks at ComfyUI where a hook is missing or ``hooks`` is ``off``."""
     max_body_bytes: int = field(default=32 * 1024 * 1024, metadata={"least": 1024})
     """Largest JSON body a route reads, in bytes."""
+    max_input_bytes: int = field(default=64 * 1024 * 1024, metadata={"least": 1024})
+    """Largest file that a task may bring as an input, in bytes."""
     max_queued: int = field(default=10_000, metadata={"least": 1})
     """How many tasks may wait; one more is answered with 429."""
     max_attempts: int = field(default=3, metadata={"least": 1})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import socket
@@ -15,6 +17,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from _table import ROOT
@@ -103,3 +106,55 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
     raise SystemExit(f"The server does not answer at {url}:\n" + log.read_text(errors="replace")[-4000:])
+
+
+class Wire:
+    """One connection that speaks just enough HTTP: little of what is measured shall be the client."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def __aenter__(self) -> Wire:
+        self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=2**26)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+
+    async def ask(
+        self, method: str, path: str, body: bytes = b"", **headers: str
+    ) -> tuple[int, dict[bytes, bytes], bytes]:
+        """Send one request; give (status, headers in lower case, body as it came)."""
+        if self._streams is None:
+            raise RuntimeError("not connected")
+        reader, writer = self._streams
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
+        if body:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        head += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        writer.write(head.encode() + b"\r\n" + body)
+        lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        status = int(lines[0].split()[1])
+        got = {name.lower(): value for name, _, value in (line.partition(b": ") for line in lines[1:])}
+        if b"content-length" in got and status not in {204, 304}:
+            return status, got, await reader.readexactly(int(got[b"content-length"]))
+        return status, got, b"" if status in {204, 304} else await _chunks(reader)
+
+    async def json(self, method: str, path: str, value: Any = None) -> Any:
+        """Send one request with a JSON body and give the JSON that it answers."""
+        body = b"" if value is None else json.dumps(value).encode()
+        status, _, answer = await self.ask(method, path, body)
+        if status >= 400:
+            raise SystemExit(f"{method} {path} answered {status}: {answer[:500].decode(errors='replace')}")
+        return json.loads(answer) if answer else None
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    parts: list[bytes] = []
+    while size := int(await reader.readline(), 16):
+        parts.append(await reader.readexactly(size))
+        await reader.readline()
+    await reader.readline()
+    return b"".join(parts)

@@ -35,6 +35,7 @@ from .. import routes, services
 from .. import settings as settings_
 from ..errors import JSON, Unavailable
 from .definitions import FileUse, file_use
+from .devices import AIMDO, describe_devices, meters_of
 from .history import TERMINAL, error_of, history_entry, queued_prompt
 from .inprocess import InProcessRequest, body_of, prompt_handler
 from .protocol import (
@@ -51,6 +52,11 @@ from .reports import Reporter
 from .stamps import FRESH_S, folder_stamp
 from .v1 import node_info_v1
 from .watch import Finishing, HistoryEntry, Watch
+
+try:
+    from comfy_execution.utils import get_executing_context
+except ImportError:  # some future: then log lines are not told apart by node
+    get_executing_context = None
 
 log = logging.getLogger("backplane")
 
@@ -96,6 +102,9 @@ class ComfyUI:
         self._hooks: dict[str, str] = {}
         self._poll = False
         self._worker_seen = False
+        self._meters = meters_of(
+            comfy.model_management.get_torch_device(), sys.modules.get("torch"), sys.modules.get(AIMDO)
+        )
         self._submit = prompt_handler(server.routes)
         self._watch = Watch(
             server.loop,
@@ -283,27 +292,21 @@ class ComfyUI:
 
     def system(self) -> JSON:
         """Devices and memory, in bytes, as ComfyUI itself counts them."""
-        management = comfy.model_management
-        primary = management.get_torch_device()
-        several: Callable[[], Sequence[Any]] | None = getattr(management, "get_all_torch_devices", None)
-        others = [device for device in several() if device != primary] if several else []
-        devices: list[JSON] = []
-        for device in [primary, *others]:
-            total, torch_total = management.get_total_memory(device, torch_total_too=True)
-            free, torch_free = management.get_free_memory(device, torch_free_too=True)
-            devices.append(
-                {
-                    "name": management.get_torch_device_name(device),
-                    "type": device.type,
-                    "index": device.index,
-                    "vram_total": total,
-                    "vram_free": free,
-                    "torch_vram_total": torch_total,
-                    "torch_vram_free": torch_free,
-                }
-            )
         torch = sys.modules.get("torch")
-        return {"devices": devices, "torch": str(getattr(torch, "__version__", "")) or None}
+        return {
+            "devices": describe_devices(comfy.model_management),
+            "torch": str(getattr(torch, "__version__", "")) or None,
+        }
+
+    def current_node(self) -> tuple[str, str | None] | None:
+        """The node whose code calls this; for the worker's own lines the prompt alone."""
+        context = None if get_executing_context is None else get_executing_context()
+        if context is not None:
+            return context.prompt_id, context.node_id
+        if "prompt_worker" not in threading.current_thread().name:
+            return None  # else the event loop's own lines would look like the run's
+        running = list(self._server.prompt_queue.currently_running.values())
+        return (running[0][1], None) if running else None
 
     def checks(self) -> Sequence[Check]:
         """Is the prompt worker alive, are the hooks in place."""
@@ -362,7 +365,12 @@ class ComfyUI:
             def __init__(self, dynprompt: Any) -> None:
                 ProgressHandler.__init__(self, "backplane")
                 Reporter.__init__(
-                    self, dynprompt, host._watch.put, host._cancelled, nodes.interrupt_processing
+                    self,
+                    dynprompt,
+                    host._watch.put,
+                    host._cancelled,
+                    nodes.interrupt_processing,
+                    host._meters,
                 )
 
         original = ProgressRegistry.__init__
@@ -406,6 +414,7 @@ class ComfyUI:
         elif event == "execution_cached":
             self._watch.put(NodesCached(prompt_id, now, tuple(data.get("nodes", ()))))
         elif event in TERMINAL:
+            self._meters.clear()
             self._watch.put(Finishing(prompt_id, TERMINAL[event], error_of(event, data)))
 
     def _hook_queue(self) -> None:

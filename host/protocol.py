@@ -305,6 +305,10 @@ class Machine(Protocol):
         """Devices, memory in bytes, versions: for ``/ext/system``. May be slow: not for the event loop."""
         ...
 
+    def current_node(self) -> tuple[str, str | None] | None:
+        """Give (prompt_id, node_id) of the node whose code calls this, or None. O(1), any thread."""
+        ...
+
     def checks(self) -> Sequence[Check]:
         """Is the prompt worker alive, are the hooks in place. Cheap."""
         ...

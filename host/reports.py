@@ -13,9 +13,12 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from .feed import Throttle
+from .meters import Meters, Peaks
 from .protocol import NodeFinished, NodeProgressed, NodeStarted, Preview, RunEvent
 
 log = logging.getLogger("backplane")
+
+NO_PEAKS = Peaks(None, None)
 
 
 class Reporter:
@@ -31,16 +34,20 @@ class Reporter:
         put: Callable[[RunEvent], None],
         cancelled: Container[str],
         interrupt: Callable[[], None],
+        meters: Meters | None = None,
     ) -> None:
         self._nodes = nodes
         self._put = put
         self._cancelled = cancelled
         self._interrupt = interrupt
+        self._meters = meters
         self._throttle = Throttle()
 
     def start_handler(self, node_id: str, _state: Any, prompt_id: str) -> None:
         """A node begins, or begins again after its lazy inputs."""
         try:
+            if self._meters is not None:
+                self._meters.start(node_id)
             nodes = self._nodes
             self._put(
                 NodeStarted(
@@ -83,7 +90,10 @@ class Reporter:
         """A node is done, or its result came from the cache."""
         try:
             display = self._nodes.get_display_node_id(node_id)
-            self._put(NodeFinished(prompt_id, time.time(), node_id, display))
+            peaks = NO_PEAKS if self._meters is None else self._meters.finish(node_id)
+            self._put(
+                NodeFinished(prompt_id, time.time(), node_id, display, peaks.vram_bytes, peaks.ram_bytes)
+            )
         except Exception:
             log.debug("progress hook", exc_info=True)
 

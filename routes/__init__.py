@@ -51,6 +51,7 @@ def table(services: Services) -> list[Route]:
         Route("POST", "/ext/tasks/{id}/retry", tasks.retry),
         Route("GET", "/ext/tasks/{id}/events", events.one),
         Route("GET", "/ext/tasks/{id}/preview", tasks.preview),
+        Route("GET", "/ext/tasks/{id}/logs", tasks.logs),
         Route("GET", "/ext/tasks/{id}/outputs/{n}", tasks.output),
         Route("GET", "/ext/events", events.everything),
         Route("GET", "/ext/queue", tasks.queue),

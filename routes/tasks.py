@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..errors import JSON, ApiError, Conflict, InvalidRequest, NotFound
@@ -26,7 +26,14 @@ from ..tasks import (
     first_view,
 )
 from ..tasks.engine import StoredTask
+from ..tasks.inputs import read_files
+from ..tasks.intake import Intake
+from ..tasks.listing import Shown
+from ..tasks.loras import read_loras
+from ..tasks.params import read_params
+from ..tasks.thumbnails import WIDTHS
 from ._http import (
+    body_too_large,
     dumps,
     known_query,
     matches_etag,
@@ -46,6 +53,8 @@ MOST_METADATA = 16 * 1024
 """How long a task's metadata may be: labels, not documents."""
 
 MOST_BATCH = 1000
+
+FORMATS = ("webp", "jpeg", "png")
 
 MOST_WAIT_S = 60.0
 """Longest a reply is held back; proxies commonly give up after a minute."""
@@ -67,6 +76,10 @@ class NewTask(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
     priority: int = Field(default=0, ge=-1000, le=1000)
     max_attempts: int | None = Field(default=None, ge=1, le=20)
+    params: dict[str, Any] | None = None
+    loras: list[dict[str, Any]] | None = None
+    files: dict[str, Any] | None = None
+    delivery: Literal["url", "base64"] = "url"
     webhook: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
 
 
@@ -107,15 +120,18 @@ class TaskRoutes:
         """POST /ext/tasks."""
         known_query(request, "wait")
         wait = query_seconds(request, "wait", most=MOST_WAIT_S)
-        raw = await read_body(request, limit=self._settings.max_body_bytes)
-        repeated = await self._repeated(request, raw)
-        if repeated is not None:
-            return repeated
-        body = parse_model(await parse_json(raw), NewTask)
-        try:
-            task = await self._tasks.submit(_submission(body), self._remembering(request, raw, _one))
-        except AlreadyRememberedError as known:
-            return _replayed(known.first, raw)
+        async with self._tasks.inputs.intake() as intake:
+            raw = await self._body(request, intake)
+            repeated = await self._repeated(request, raw)
+            if repeated is not None:
+                return repeated
+            body = parse_model(await parse_json(raw), NewTask)
+            try:
+                task = await self._tasks.submit(
+                    _submission(body), self._remembering(request, raw, _one), intake
+                )
+            except AlreadyRememberedError as known:
+                return _replayed(known.first, raw)
         headers = {"Location": f"/ext/tasks/{task.id}"}
         if wait is None:
             return reply(first_view(task), status=202, headers=headers)
@@ -138,7 +154,9 @@ class TaskRoutes:
             return _batch(batch_id, made)
 
         try:
-            tasks = await self._tasks.submit_all(submissions, self._remembering(request, raw, answer))
+            async with self._tasks.inputs.intake() as intake:
+                remember = self._remembering(request, raw, answer)
+                tasks = await self._tasks.submit_all(submissions, remember, intake)
         except AlreadyRememberedError as known:
             return _replayed(known.first, raw)
         except ApiError as error:
@@ -153,6 +171,27 @@ class TaskRoutes:
         task = await self._tasks.submit(again)
         headers = {"Location": f"/ext/tasks/{task.id}"}
         return reply(await self._tasks.show(task), status=202, headers=headers)
+
+    async def _body(self, request: web.Request, intake: Intake) -> bytes:
+        """Read the JSON of a request: its body, or the part ``task`` of a form that brings files too."""
+        limit = self._settings.max_body_bytes
+        if request.content_type != "multipart/form-data":
+            return await read_body(request, limit=limit)
+        raw: bytes | None = None
+        try:
+            form = await request.multipart()
+            while (part := await form.next()) is not None:
+                if not isinstance(part, BodyPartReader) or part.name is None:
+                    raise _wrong("files", "Each part of the form needs a name.")
+                if part.name == "task":
+                    raw = await _limited(part, limit)
+                else:
+                    await intake.receive(part.name, _pieces(part))
+        except ValueError as error:
+            raise InvalidRequest("INVALID_REQUEST", f"The form cannot be read: {error}.") from None
+        if raw is None:
+            raise InvalidRequest("INVALID_REQUEST", "The form has no part named task, which holds the JSON.")
+        return raw
 
     async def _repeated(self, request: web.Request, raw: bytes) -> web.Response | None:
         key = _key(request)
@@ -210,16 +249,27 @@ class TaskRoutes:
     async def preview(self, request: web.Request) -> web.StreamResponse:
         """GET /ext/tasks/{id}/preview."""
         known_query(request)
-        media_type, body = await self._tasks.preview_image(request.match_info["id"])
+        task = await self._tasks.find(request.match_info["id"])
+        media_type, body = await self._tasks.results.preview(task)
         return web.Response(body=body, content_type=media_type, headers={"Cache-Control": "no-store"})
+
+    async def logs(self, request: web.Request) -> web.StreamResponse:
+        """GET /ext/tasks/{id}/logs."""
+        known_query(request, "after")
+        after = query_int(request, "after", 0, least=0, most=10**11 - 1)
+        task = await self._tasks.find(request.match_info["id"])
+        return reply(await self._tasks.results.logs(task, after))
 
     async def output(self, request: web.Request) -> web.StreamResponse:
         """GET /ext/tasks/{id}/outputs/{n}."""
-        known_query(request)
+        known_query(request, "width", "format")
         place = request.match_info["n"]
         if not (place.isascii() and place.isdigit()) or len(place) > 9:
             raise NotFound("OUTPUT_NOT_FOUND", "Outputs are counted from 0.")
-        output, path = await self._tasks.output(request.match_info["id"], int(place))
+        task = await self._tasks.find(request.match_info["id"])
+        if request.query:
+            return await self._thumbnail(request, task, int(place))
+        output, path = await self._tasks.results.output(task, int(place))
         headers = {
             "Cache-Control": "private, max-age=3600",
             # An output must not run scripts in this origin, whatever a node wrote into it.
@@ -236,6 +286,17 @@ class TaskRoutes:
         name = quote(output.filename or "", safe="")
         headers["Content-Disposition"] = f"{disposition}; filename*=UTF-8''{name}"
         return web.FileResponse(path, headers=headers)
+
+    async def _thumbnail(self, request: web.Request, task: Shown, place: int) -> web.StreamResponse:
+        width = query_int(request, "width", 512, least=WIDTHS[0], most=WIDTHS[1])
+        kind = request.query.get("format", "webp")
+        if kind not in FORMATS:
+            raise _wrong("format", f"format must be one of {', '.join(FORMATS)}.")
+        thumb = await self._tasks.results.thumbnail(task, place, width=width, kind=kind)
+        headers = {"ETag": f'"{thumb.tag}"', "Cache-Control": "private, max-age=3600"}
+        if matches_etag(request, headers["ETag"]):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=thumb.data, content_type=thumb.media_type, headers=headers)
 
     # Changes
 
@@ -289,6 +350,22 @@ class TaskRoutes:
         return reply(await self._tasks.pause(paused=False))
 
 
+async def _limited(part: BodyPartReader, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for piece in _pieces(part):
+        size += len(piece)
+        if size > limit:
+            raise body_too_large(limit)
+        parts.append(piece)
+    return b"".join(parts)
+
+
+async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while piece := await part.read_chunk(256 * 1024):
+        yield piece
+
+
 def _submission(body: NewTask, batch_id: str | None = None) -> Submission:
     if len(json.dumps(body.metadata)) > MOST_METADATA:
         raise _wrong("metadata", f"metadata must not be longer than {MOST_METADATA} characters as JSON.")
@@ -300,6 +377,10 @@ def _submission(body: NewTask, batch_id: str | None = None) -> Submission:
         priority=body.priority,
         max_attempts=body.max_attempts,
         webhook=body.webhook,
+        params=read_params(body.params),
+        loras=read_loras(body.loras),
+        files=read_files(body.files),
+        delivery=body.delivery,
         batch_id=batch_id,
     )
 

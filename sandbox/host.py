@@ -23,6 +23,7 @@ from ..host.protocol import (
 )
 from .files import Files
 from .mailbox import Mailbox
+from .progress import current_call
 from .prompt_queue import Item, Outcome, PromptQueue
 from .registry import Registry
 from .submissions import Submissions
@@ -193,6 +194,11 @@ class SandboxHost:
             },
             "devices": self.system()["devices"],
         }
+
+    def current_node(self) -> tuple[str, str | None] | None:
+        """The node whose code calls this."""
+        call = current_call.get()
+        return None if call is None else (call.prompt_id, call.node_id)
 
     def checks(self) -> Sequence[Check]:
         """Is the prompt worker alive."""

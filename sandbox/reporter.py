@@ -17,6 +17,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from ..errors import JSON
+from ..host.meters import Meters
 from ..host.protocol import (
     NodeFinished,
     NodeOutput,
@@ -40,8 +41,14 @@ class Reporter:
     """The voice of one run."""
 
     def __init__(
-        self, prompt: QueuedPrompt, graph: RunGraph, post: Callable[[RunEvent], None], audience: Audience
+        self,
+        prompt: QueuedPrompt,
+        graph: RunGraph,
+        post: Callable[[RunEvent], None],
+        audience: Audience,
+        meters: Meters | None = None,
     ) -> None:
+        self._meters = meters or Meters(None, None)
         self._prompt = prompt
         self._graph = graph
         self._post = post
@@ -64,6 +71,7 @@ class Reporter:
 
     def node_started(self, node_id: str) -> None:
         """A node begins, or begins again."""
+        self._meters.start(node_id)
         graph, prompt_id = self._graph, self._prompt.prompt_id
         display = graph.get_display_node_id(node_id)
         class_type = graph.get_node(node_id)["class_type"]
@@ -87,7 +95,9 @@ class Reporter:
     def node_finished(self, node_id: str) -> None:
         """A node is done, or its result came from the cache."""
         display = self._graph.get_display_node_id(node_id)
-        self._post(NodeFinished(self._prompt.prompt_id, time.time(), node_id, display))
+        peaks = self._meters.finish(node_id)
+        prompt_id = self._prompt.prompt_id
+        self._post(NodeFinished(prompt_id, time.time(), node_id, display, peaks.vram_bytes, peaks.ram_bytes))
         most = self._states.get(node_id, {}).get("max", 1.0)
         self._state(node_id, most, most, "finished")
 

@@ -59,9 +59,7 @@ class Submissions:
         self._queue.put(Item(number, prompt, extra_data, secrets))
         return Accepted(prompt_id, number, verdict.node_errors)
 
-    async def validate(
-        self, graph: Any, targets: object
-    ) -> tuple[Sequence[str], Mapping[str, JSON]]:
+    async def validate(self, graph: Any, targets: object) -> tuple[Sequence[str], Mapping[str, JSON]]:
         """Check what :meth:`submit` would queue; its graph is taken over. Raises PromptRejected."""
         verdict = await self._verdict(graph, targets)
         return verdict.targets, verdict.node_errors

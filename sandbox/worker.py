@@ -8,6 +8,9 @@ import logging
 import threading
 from collections.abc import Callable
 
+import psutil
+
+from ..host.meters import Meters
 from ..host.protocol import RunError, RunEvent
 from .executor import Run
 from .failures import text_of, type_name
@@ -35,6 +38,8 @@ class Worker:
         self._post = post
         self._audience = audience
         self._cache = ResultCache()
+        process = psutil.Process()
+        self._meters = Meters(None, lambda: process.memory_info().rss)
         self._forget = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sandbox prompt worker", daemon=True)
 
@@ -66,6 +71,7 @@ class Worker:
             except BaseException as cause:
                 log.exception("The sandbox could not run prompt %s", item.prompt.prompt_id)
                 outcome = Outcome("failed", error=RunError(text_of(cause), exception_type=type_name(cause)))
+            self._meters.clear()
             self._queue.finish(item, outcome)
             self._audience.at(item.prompt.client_id, None)
             if item.prompt.client_id is not None:
@@ -78,7 +84,7 @@ class Worker:
     def _run(self, item: Item) -> Outcome:
         # A copy: nodes may change what they are shown, and the history keeps what was submitted.
         graph = RunGraph(copy.deepcopy(dict(item.prompt.graph)))
-        reporter = Reporter(item.prompt, graph, self._post, self._audience)
+        reporter = Reporter(item.prompt, graph, self._post, self._audience, self._meters)
         run = Run(item, graph, self._registry, self._cache, reporter)
         try:
             return asyncio.run(run.go())

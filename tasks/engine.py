@@ -16,7 +16,7 @@ to another, so that a process that was thought dead cannot write over the one th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -269,11 +269,17 @@ class Engine(Protocol):
         """Forget a finished task."""
         ...
 
-    async def reap(self, node: str, *, now: float, rerun: bool, ending: Ending) -> list[Reaped]:
+    async def reap(
+        self, node: str, *, now: float, rerun: bool, ending: Ending | Callable[[StoredTask], Ending]
+    ) -> list[Reaped]:
         """Take back the tasks of nodes that are dead, or whose lease ran out.
 
         A task whose cancellation was asked for is cancelled. Otherwise it is queued again if *rerun* and
         attempts are left, else ended as *ending*. *node* is who asks; its own tasks are left alone.
+
+        *ending* may be a function, so that each task's webhooks can have its own payload: quick, and called
+        in another thread with the task as it is then (``cancel_requested`` says what its end is to be). An
+        ending without a result keeps the last progress.
         """
         ...
 

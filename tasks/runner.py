@@ -30,6 +30,7 @@ from ..nodespec import NodeSpec
 from ..validation import from_host, refuse
 from .engine import Claimed, Ending, Engine, NewDelivery, QueuedRow, Retention, StoredTask
 from .events import Hub
+from .forecast import Forecast
 from .handover import copied, live_task, recorded
 from .live import LiveTasks
 from .queue import FairQueue
@@ -51,6 +52,8 @@ SYNC_S = 1.0
 REAP_S = 15.0
 PRUNE_S = 600.0
 CLAIM_CANDIDATES = 16
+ETA_PLACES = 200
+"""Up to which place in the queue the time until a task's end is told."""
 HOST_PAUSE_S = 5.0
 """Seconds until a host that took no prompt is asked again."""
 WRITE_AGAIN_S = 2.0
@@ -100,6 +103,7 @@ class Runner:
         ended: Callable[[Task], None],
     ) -> None:
         self.queue = FairQueue()
+        self.forecast = Forecast()
         self.paused = False
         self._engine = engine
         self._host = host
@@ -127,6 +131,7 @@ class Runner:
         """Take back what this machine's dead processes left, then begin."""
         now = time.time()
         self.paused = bool(await self._engine.load("paused"))
+        self.forecast = Forecast(await self._engine.load("estimates"))
         await self._reap(now)
         await self._sync(now)
         self._next = {
@@ -171,6 +176,30 @@ class Runner:
             return self._live.place(task) if task.status == "queued" else None
         place = self.queue.position(task_id)
         return None if place is None else place + self._live.waiting
+
+    def eta_s(self, task_id: str) -> float | None:
+        """Give the seconds until a task's end, or None where one of those before it is not known."""
+        task = self._live.get(task_id)
+        if task is not None and task.status != "queued":
+            left = self.forecast.remaining(task)
+            return None if left is None else round(left, 1)
+        ahead = [one for one in self._live.all() if one.id != task_id and one.status != "queued"]
+        parts = [self.forecast.remaining(one) for one in ahead]
+        if task is not None:
+            parts.append(self.forecast.remaining(task))
+        else:
+            place = self.queue.position(task_id)
+            if place is None or place > ETA_PLACES:
+                return None
+            waiting = [one for one in self._live.all() if one.status == "queued"]
+            parts += [self.forecast.remaining(one) for one in waiting]
+            parts += [self.forecast.expected(one) for one in self.queue.first(place)]
+        total = 0.0
+        for part in parts:
+            if part is None:
+                return None
+            total += part
+        return round(total, 1)
 
     # The loop
 
@@ -228,6 +257,7 @@ class Runner:
         task = live_task(claimed)
         self._live.add(task)
         self._hub.changed(task.id)
+        await self.forecast.began(task)
         prompt = NewPrompt(
             task.prompt_id,
             copied(task.graph or {}),
@@ -334,6 +364,7 @@ class Runner:
         if status == "succeeded" and task.graph is not None:
             self._classes.learn(task.graph)
         self._memory_failures.pop(task.id, None)
+        self.forecast.ended(task)
         self._live.touch(task)
         data = {
             "status": task.status,
@@ -423,6 +454,8 @@ class Runner:
             log.warning("Task %s was left by a process that ended: %s", one.task_id, one.status)
 
     async def _prune(self, now: float) -> None:
+        if self.forecast.changed:
+            await self._engine.save("estimates", self.forecast.to_json())
         count = await self._engine.prune(self._policy.retention, now=now)
         if count:
             log.info("%d finished tasks were forgotten by age, number or size", count)

@@ -15,12 +15,11 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import JSON, ApiError, Conflict, NotFound, Unavailable
+from ..graph import reachable
 from ..host.protocol import (
-    Preview,
     QueuedPrompt,
     QueueSnapshot,
     RunEnded,
@@ -28,15 +27,17 @@ from ..host.protocol import (
 )
 from .engine import Ending, Engine, Query, QueuedRow, Remembered, StoredTask
 from .events import Hub
+from .intake import Inputs, Intake
 from .listing import Shown, already, created, never_ran, status_of, wanted, wider
 from .live import LiveTasks
+from .logs import LogTap
 from .notices import Notices
-from .outputs import Output
-from .previews import encode
 from .progress import RunProgress
+from .results import Results
 from .runner import NodeClasses, Policy, Runner, TaskHost
 from .submission import Desk, Limits, Submission, as_stored
 from .task import FINISHED, Task
+from .thumbnails import Thumbnails
 from .views import etag, shown
 from .webhooks import Courier, Outbox
 
@@ -68,6 +69,8 @@ class Tasks:
         notices: Notices | None = None,
         courier: Callable[[Outbox], Courier] | None = None,
         check_url: Callable[[str], object] | None = None,
+        redact: Callable[[str], str] | None = None,
+        inputs: Inputs,
     ) -> None:
         self.hub = Hub()
         self.node = uuid.uuid4().hex
@@ -85,7 +88,15 @@ class Tasks:
         self._runner: Runner | None = None
         self._opening: asyncio.Task[tuple[Engine, Runner]] | None = None
         self._notices = notices or Notices()
+        self.inputs = inputs
         self._make_courier = courier
+        self.log_tap = LogTap(host.current_node, redact=redact)
+        self.results = Results(
+            host,
+            self.log_tap,
+            Thumbnails(host.state_dir() / "thumbnails", self._limits.thumbnail_bytes),
+            inline_bytes=self._limits.inline_bytes,
+        )
         self._courier: Courier | None = None
 
     # Life
@@ -93,11 +104,13 @@ class Tasks:
     def start(self) -> None:
         """Begin to follow the host's runs, and open the store."""
         self._host.subscribe(self._live.on_event)
+        logging.getLogger().addHandler(self.log_tap)
         self._opening = asyncio.get_running_loop().create_task(self._open())
         self._opening.add_done_callback(_log_failure)
 
     async def stop(self) -> None:
         """Let go of the store; what runs is taken up again by the next start."""
+        logging.getLogger().removeHandler(self.log_tap)
         if self._opening is None:
             return
         try:
@@ -105,6 +118,8 @@ class Tasks:
         except Exception:
             return
         await runner.stop()
+        if runner.forecast.changed:
+            await engine.save("estimates", runner.forecast.to_json())
         if self._courier is not None:
             await self._courier.stop()
         await engine.close()
@@ -155,24 +170,29 @@ class Tasks:
 
     # In
 
-    async def submit(self, submission: Submission, remember: Remember | None = None) -> StoredTask:
+    async def submit(
+        self, submission: Submission, remember: Remember | None = None, intake: Intake | None = None
+    ) -> StoredTask:
         """Check a workflow and queue it; it is on the disk when this returns.
 
         Raises ApiError: WORKFLOW_MISSING, INVALID_REQUEST, QUEUE_FULL, or one of the findings' codes;
         AlreadyRememberedError if the key of *remember* was used before.
         """
-        [task] = await self.submit_all([submission], remember)
+        [task] = await self.submit_all([submission], remember, intake)
         return task
 
     async def submit_all(
-        self, submissions: Sequence[Submission], remember: Remember | None = None
+        self,
+        submissions: Sequence[Submission],
+        remember: Remember | None = None,
+        intake: Intake | None = None,
     ) -> list[StoredTask]:
         """Check several workflows and queue all of them or none."""
         engine, runner = await self._ready()
         room = self._limits.max_queued - len(runner.queue)
         if len(submissions) > room:
             raise QueueFull(len(runner.queue))
-        made = [await self._desk.prepare(submission) for submission in submissions]
+        made = [await self._desk.prepare(submission, intake) for submission in submissions]
         stored = [as_stored(new, 0) for new in made]
         remembered = None if remember is None else remember(stored)
         seqs = await engine.submit(made, remembered)
@@ -180,6 +200,8 @@ class Tasks:
         for new, seq in zip(made, seqs, strict=True):
             runner.enqueue(QueuedRow(new.id, seq, new.client, new.priority, 0.0, 0))
             self.hub.publish("status", {"status": "queued"}, new.id)
+            needed = reachable(new.graph, new.request["targets"])
+            await runner.forecast.queued(new.id, new.graph, list(needed))
             tasks.append(as_stored(new, seq))
         return tasks
 
@@ -207,7 +229,11 @@ class Tasks:
             if whole is not None and whole.graph is not None:
                 targets = tuple(whole.request.get("targets") or ())
                 progress = RunProgress.of(whole.graph, targets)
-        return shown(task, place=self.place(task), eta_s=None, nodes=nodes, progress=progress)
+        eta_s = None if self._runner is None or task.status in FINISHED else self._runner.eta_s(task.id)
+        document = shown(task, place=self.place(task), eta_s=eta_s, nodes=nodes, progress=progress)
+        if nodes and task.status in FINISHED and task.request.get("delivery") == "base64":
+            await self.results.put_in(task, document)
+        return document
 
     def place(self, task: Shown) -> int | None:
         """Give a queued task's place in line, 1 for the next."""
@@ -366,6 +392,7 @@ class Tasks:
             max_attempts=whole.max_attempts if whole.origin == "api" else None,
             client=whole.client,
             webhook=request.get("webhook"),
+            delivery=request.get("delivery") or "url",
             retry_of=task_id,
         )
 
@@ -386,45 +413,6 @@ class Tasks:
             "comfyui": {"running": len(snapshot.running), "pending": len(snapshot.pending)},
             "next": runner.queue.first(10),
         }
-
-    # Previews and outputs
-
-    def preview(self, task_id: str) -> Preview:
-        """Give the latest frame of a running task. Raises ApiError PREVIEW_NOT_FOUND."""
-        task = self._live.get(task_id)
-        found = None if task is None else task.progress.preview
-        if found is None:
-            raise NotFound(
-                "PREVIEW_NOT_FOUND",
-                "The task has no preview now.",
-                hint="Frames come while a sampler runs and previews are enabled in ComfyUI.",
-            )
-        return found
-
-    async def preview_image(self, task_id: str) -> tuple[str, bytes]:
-        """Give the latest frame as (media type, bytes), encoded off the event loop."""
-        await self.find(task_id)
-        return await asyncio.to_thread(encode, self.preview(task_id))
-
-    async def output(self, task_id: str, place: int) -> tuple[Output, Path | None]:
-        """Give an output and its file (None for a value). Raises ApiError OUTPUT_NOT_FOUND."""
-        task = await self.find(task_id)
-        outputs = (
-            task.outputs
-            if isinstance(task, Task)
-            else [Output.from_json(output) for output in task.result.get("outputs", ())]
-        )
-        if not 0 <= place < len(outputs):
-            raise NotFound("OUTPUT_NOT_FOUND", f"The task has {len(outputs)} outputs, counted from 0.")
-        output = outputs[place]
-        if output.filename is None:
-            return output, None
-        path = await asyncio.to_thread(
-            self._host.output_file, output.filename, output.subfolder or "", output.type or "output"
-        )
-        if path is None:
-            raise NotFound("OUTPUT_NOT_FOUND", f"The file {output.filename} is gone.")
-        return output, path
 
     # Prompts of other clients
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import JSON, ApiError, InvalidRequest
 from ..host.protocol import PromptRejected, PromptRunner
@@ -14,6 +15,10 @@ from ..nodespec import NodeSpec
 from ..validation import as_graph, check, from_host, output_nodes, refuse
 from .engine import NewTask, StoredTask
 from .handover import copied
+from .inputs import Source, apply, plan
+from .intake import Intake
+from .loras import Lora
+from .params import apply_params
 from .progress import RunProgress
 from .runner import NodeClasses
 from .views import shown
@@ -33,6 +38,14 @@ class Submission:
     """Whom its share of the queue is counted for."""
     webhook: str | None = None
     """Where the end of this task is told."""
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Well-known values to set in the workflow; see ``params.py``."""
+    loras: tuple[Lora, ...] = ()
+    """LoRAs to put into the workflow; see ``loras.py``."""
+    files: Mapping[str, Source] = field(default_factory=dict[str, Source])
+    """Inputs from elsewhere; see ``inputs.py``."""
+    delivery: Literal["url", "base64"] = "url"
+    """How small outputs are handed over at the end."""
     batch_id: str | None = None
     retry_of: str | None = None
 
@@ -43,6 +56,10 @@ class Limits:
 
     max_queued: int = 10_000
     max_attempts: int = 3
+    inline_bytes: int = 8 * 1024 * 1024
+    """Largest output that is handed over as base64."""
+    thumbnail_bytes: int = 256 * 1024 * 1024
+    """Most that the thumbnails on disk take."""
 
 
 class Desk:
@@ -61,11 +78,17 @@ class Desk:
         self._max_attempts = max_attempts
         self._check_url = check_url
 
-    async def prepare(self, submission: Submission) -> NewTask:
-        """Check a workflow and give the task that it makes, not queued yet."""
+    async def prepare(self, submission: Submission, intake: Intake | None = None) -> NewTask:
+        """Check a workflow and give the task that it makes, not queued yet.
+
+        *intake* has the uploads of the request, and takes the files that it names.
+        """
         graph = as_graph(submission.workflow)
         if submission.webhook is not None:
             self._check_url(submission.webhook)
+        graph, changes = await self._changed(graph, submission)
+        if submission.files:
+            graph = await self._with_files(graph, submission.files, intake)
         specs, targets = await self._accepted(graph, submission.outputs)
         running, errors = await self._validated(graph, submission.outputs and targets, specs)
         targets = tuple(target for target in targets if target in set(running)) if errors else targets
@@ -76,6 +99,8 @@ class Desk:
             "partial": submission.outputs is not None,
             "client_id": submission.client_id,
             "warnings": warnings,
+            "changes": changes,
+            "delivery": submission.delivery,
         }
         return NewTask(
             id=str(uuid.uuid4()),
@@ -89,6 +114,36 @@ class Desk:
             batch_id=submission.batch_id,
             retry_of=submission.retry_of,
         )
+
+    async def _changed(
+        self, graph: dict[str, JSON], submission: Submission
+    ) -> tuple[dict[str, JSON], list[JSON]]:
+        if not submission.params and not submission.loras:
+            return graph, []
+        for fresh in (False, True):
+            specs = await self._classes.specs(fresh=fresh)
+            try:
+                applied = apply_params(
+                    graph,
+                    specs,
+                    submission.params,
+                    submission.loras,
+                    random_seed=lambda: secrets.randbelow(2**53),
+                )
+            except ApiError:
+                if fresh:  # what is missing may have been installed since the classes were last read
+                    raise
+            else:
+                return applied.graph, [change.to_json() for change in applied.changes]
+        raise AssertionError  # one of the two answered
+
+    async def _with_files(
+        self, graph: dict[str, JSON], files: Mapping[str, Source], intake: Intake | None
+    ) -> dict[str, JSON]:
+        placements = plan(graph, await self._classes.specs(fresh=False), files)
+        if intake is None:
+            raise InvalidRequest("INVALID_REQUEST", "This request cannot bring files.")
+        return apply(graph, placements, await intake.store(placements))
 
     async def _accepted(
         self, graph: Mapping[str, JSON], outputs: tuple[str, ...] | None

@@ -50,6 +50,7 @@ def shown(
     document["outputs"] = addressed(task.id, result.get("outputs", ()))
     document["error"] = error
     document["warnings"] = result.get("warnings", [])
+    document["changes"] = list(task.request.get("changes") or ())
     document["metadata"] = dict(task.metadata)
     document["prompt_id"] = result.get("prompt_id") or task.id
     document["batch_id"] = task.batch_id

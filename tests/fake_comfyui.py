@@ -186,7 +186,7 @@ class FakeComfyUI:
             },
             "comfyui_version": {"__version__": "0.99.0"},
             "comfy": {},
-            "comfy.model_management": {},
+            "comfy.model_management": {"get_torch_device": lambda: types.SimpleNamespace(type="cpu")},
             "comfy_api": {},
             "comfy_api.internal": {"_ComfyNodeInternal": type("_ComfyNodeInternal", (), {})},
             "comfy_execution": {},

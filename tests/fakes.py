@@ -53,6 +53,9 @@ class FakeHost:
     def free_memory(self):
         self.freed += 1
 
+    def current_node(self):
+        return None
+
     def input_dir(self):
         return self.folder
 

@@ -226,7 +226,7 @@ class KSampler(Node):
     RETURN_TYPES = ("LATENT",)
     SEARCH_ALIASES = ("sampler", "sample", "generate", "denoise", "txt2img", "img2img")
 
-    def execute(  # noqa: PLR0913, PLR0917 (ComfyUI's inputs)
+    def execute(
         self,
         model: Model,
         seed: int,

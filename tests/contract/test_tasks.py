@@ -1,11 +1,16 @@
 """The queue, retries, idempotency, events: on every host."""
 
 import asyncio
+import base64
+import io
+import json
 import uuid
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from graphs import node, salt, sleeping
+from PIL import Image
 
 
 def quick(value=1):
@@ -307,3 +312,160 @@ async def test_tasks_are_found_by_their_metadata(api):
 
     assert [one["id"] for one in found["items"]] == [task["id"]]
     assert (await api.get(f"/ext/tasks?metadata.order={label}&metadata.page=4"))["items"] == []
+
+
+def text_to_image(steps=3):
+    return {
+        "1": node("CheckpointLoaderSimple", ckpt_name="v1-5-pruned-emaonly-fp16.safetensors"),
+        "2": node("CLIPTextEncode", text="a house", clip=["1", 1]),
+        "3": node("CLIPTextEncode", text="blurry", clip=["1", 1]),
+        "4": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "5": node(
+            "KSampler", model=["1", 0], positive=["2", 0], negative=["3", 0], latent_image=["4", 0],
+            seed=1, steps=steps, cfg=7.0, sampler_name="euler", scheduler="normal", denoise=1.0,
+        ),
+        "6": node("VAEDecode", samples=["5", 0], vae=["1", 2]),
+        "7": node("SaveImage", images=["6", 0], filename_prefix="contract_txt"),
+    }  # fmt: skip
+
+
+def load_image():
+    return {"1": node("LoadImage", image="example.png"), "2": node("PreviewImage", images=["1", 0])}
+
+
+def png(color=(200, 30, 40), size=(24, 16)):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, color).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+async def test_well_known_params_and_loras_are_put_into_the_workflow(api):
+    if api.server.kind != "sandbox":
+        pytest.skip("needs a checkpoint that runs")
+    params = {"prompt": "a boat", "seed": "random", "steps": 2, "width": 128}
+    loras = (await api.get("/models/loras"))[:1]
+
+    task = await api.run(
+        text_to_image(), params=params, loras=[{"name": loras[0], "weight": 0.8}], client_id="me"
+    )
+
+    assert task["status"] == "succeeded", task["error"]
+    assert task["outputs"][0]["width"] == 128
+    assert task["nodes"]["5"]["max"] == 2
+    assert "LoraLoader" in {about["class_type"] for about in task["nodes"].values()}
+    changed = json.dumps(task["changes"])
+    assert "a boat" in changed
+    history = await api.get(f"/history/{task['id']}")
+    ran = history[task["id"]]["prompt"][2]
+    assert ran["2"]["inputs"]["text"] == "a boat"
+    assert ran["5"]["inputs"]["seed"] != 1
+
+
+async def test_a_param_that_fits_nowhere_is_named(api):
+    error = await api.error("/ext/tasks", {"workflow": quick(), "params": {"prompt": "x"}}, status=422)
+    assert error["code"] == "PARAM_NOT_FOUND"
+
+
+async def test_an_image_can_come_as_base64(api):
+    files = {"1.image": {"base64": base64.b64encode(png()).decode()}}
+
+    task = await api.run(load_image(), files=files)
+
+    assert task["status"] == "succeeded", task["error"]
+    assert (task["outputs"][0]["width"], task["outputs"][0]["height"]) == (24, 16)
+
+
+async def test_an_image_can_come_with_the_form(api):
+    form = aiohttp.FormData()
+    form.add_field("picture", png(size=(30, 20)), filename="anything.png", content_type="image/png")
+    body = {"workflow": load_image(), "files": {"image": {"upload": "picture"}}}
+    form.add_field("task", json.dumps(body), content_type="application/json")
+
+    async with api.session.post("/ext/tasks?wait=30", data=form) as reply:
+        task = await reply.json()
+        assert reply.status == 200, task
+
+    assert (task["outputs"][0]["width"], task["outputs"][0]["height"]) == (30, 20)
+
+
+async def test_a_file_that_is_no_image_is_refused(api):
+    files = {"image": {"base64": base64.b64encode(b"<svg onload=alert(1)>").decode()}}
+    error = await api.error("/ext/tasks", {"workflow": load_image(), "files": files}, status=422)
+    assert error["code"] == "INPUT_TYPE_REFUSED"
+
+
+async def test_a_file_from_a_private_address_is_refused(api):
+    files = {"image": "https://127.0.0.1/secret.png"}
+    error = await api.error("/ext/tasks", {"workflow": load_image(), "files": files}, status=422)
+    assert error["code"] == "OUTBOUND_REFUSED"
+
+
+async def test_a_webhook_to_a_private_address_is_refused(api):
+    body = {"workflow": quick(), "webhook": "https://169.254.169.254/latest"}
+    error = await api.error("/ext/tasks", body, status=422)
+    assert error["code"] == "OUTBOUND_REFUSED"
+
+
+async def test_small_outputs_can_be_handed_over_in_the_task(api):
+    task = await api.run(
+        {
+            "1": node("EmptyImage", width=8, height=8, batch_size=1, color=7),
+            "2": node("PreviewImage", images=["1", 0]),
+        },
+        delivery="base64",
+    )
+    assert base64.b64decode(task["outputs"][0]["base64"]).startswith(b"\x89PNG")
+
+
+async def test_outputs_have_thumbnails(api):
+    task = await api.run(
+        {
+            "1": node("EmptyImage", width=400, height=200, batch_size=1, color=7),
+            "2": node("PreviewImage", images=["1", 0]),
+        }
+    )
+    url = task["outputs"][0]["url"]
+    async with api.session.get(url, params={"width": "100", "format": "webp"}) as reply:
+        assert reply.status == 200
+        assert reply.content_type == "image/webp"
+        image = Image.open(io.BytesIO(await reply.read()))
+    assert image.size == (100, 50)
+    error = await api.error(f"{url}?width=9", method="GET", status=400)
+    assert error["code"] == "INVALID_REQUEST"
+
+
+async def test_what_a_run_logs_is_kept_by_node(api):
+    graph = {
+        "1": node("ContractLog", lines=3, salt=salt()),
+        "2": node("ContractShow", value=["1", 0]),
+    }
+    task = await api.run(graph)
+
+    page = await api.get(f"/ext/tasks/{task['id']}/logs")
+
+    mine = [line for line in page["items"] if line["node_id"] == "1"]
+    assert [line["text"] for line in mine] == [
+        "line 0 Bearer [redacted]",
+        "line 1 Bearer [redacted]",
+        "line 2 Bearer [redacted]",
+    ]
+    later = await api.get(f"/ext/tasks/{task['id']}/logs?after={page['next_after']}")
+    assert later["items"] == []
+
+
+async def test_the_time_until_the_end_is_learned(api):
+    first = await api.submit(sleeping(seconds=0.8, steps=8))
+    await api.finish(first["id"])
+    second = await api.submit(sleeping(seconds=0.8, steps=8))
+
+    seen = await api.finish(second["id"])
+
+    told = [task["eta_s"] for task in seen if task["status"] == "running" and task["eta_s"] is not None]
+    assert told
+    assert all(0 <= seconds < 5 for seconds in told)
+    assert seen[-1]["eta_s"] is None
+
+
+async def test_the_memory_of_each_node_is_told(api):
+    task = await api.run(sleeping(seconds=0.3))
+    assert task["nodes"]["1"]["ram_peak"] > 1_000_000

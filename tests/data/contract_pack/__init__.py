@@ -4,6 +4,7 @@ Each shows one way in which a node can behave. V1 style, no torch: values are in
 """
 
 import asyncio
+import logging
 import time
 
 import comfy.model_management
@@ -272,6 +273,23 @@ class ContractFlaky:
         return (FAILED[salt],)
 
 
+class ContractLog:
+    """Logs, and a secret with it."""
+
+    CATEGORY = CATEGORY
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"lines": ("INT", {"default": 1}), "salt": ("STRING", {"default": ""})}}
+
+    def run(self, lines, salt):
+        for line in range(lines):
+            logging.getLogger("contract").warning("line %d Bearer abcdefghijklmnop1234", line)
+        return (lines,)
+
+
 class ContractOdd:
     """Hands out what JSON has no word for, and says more than one kind of thing."""
 
@@ -300,5 +318,6 @@ NODE_CLASS_MAPPINGS = {
     "ContractAsync": ContractAsync,
     "ContractFail": ContractFail,
     "ContractFlaky": ContractFlaky,
+    "ContractLog": ContractLog,
     "ContractOdd": ContractOdd,
 }

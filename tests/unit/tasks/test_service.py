@@ -13,9 +13,11 @@ from backplane.host.protocol import (
     RunStarted,
 )
 from backplane.tasks import Limits, Query, Submission, Tasks
+from backplane.tasks.intake import Inputs
 from backplane.tasks.store import open_engine
 from fakes import FakeClasses, FakeHost, spec
 
+NO_INPUTS = Inputs(None, None, max_bytes=1)
 NUMBER = spec("Number", {"value": ("INT", {"default": 1})})
 SHOW = spec("Show", {"value": ("*", {})}, (), output_node=True)
 
@@ -44,6 +46,7 @@ async def tasks(host, classes, tmp_path):
         classes,
         lambda node: open_engine(tmp_path / "tasks.sqlite3", node=node),
         limits=Limits(max_queued=5, max_attempts=3),
+        inputs=NO_INPUTS,
     )
     made.start()
     yield made
@@ -89,7 +92,9 @@ async def test_what_is_queued_is_a_copy_with_titles(tasks, host):
 
 async def test_what_was_installed_since_the_last_look_is_found(host, tmp_path):
     classes = FakeClasses(NUMBER, later=[SHOW])
-    tasks = Tasks(host, classes, lambda node: open_engine(tmp_path / "t.sqlite3", node=node))
+    tasks = Tasks(
+        host, classes, lambda node: open_engine(tmp_path / "t.sqlite3", node=node), inputs=NO_INPUTS
+    )
     tasks.start()
     assert (await tasks.submit(Submission(graph()))).status == "queued"
     assert classes.looks == 1
@@ -312,7 +317,7 @@ async def test_a_store_that_cannot_be_opened_is_told(host, classes, caplog):
     def fail(node):
         raise RuntimeError("a newer schema")
 
-    tasks = Tasks(host, classes, fail)
+    tasks = Tasks(host, classes, fail, inputs=NO_INPUTS)
     tasks.start()
 
     with pytest.raises(ApiError) as refused:
@@ -326,7 +331,9 @@ async def test_a_store_that_cannot_be_opened_is_told(host, classes, caplog):
 
 async def test_a_server_that_starts_again_goes_on_where_it_was(host, classes, tmp_path):
     def life():
-        made = Tasks(host, classes, lambda node: open_engine(tmp_path / "t.sqlite3", node=node))
+        made = Tasks(
+            host, classes, lambda node: open_engine(tmp_path / "t.sqlite3", node=node), inputs=NO_INPUTS
+        )
         made.start()
         return made
 
