@@ -221,6 +221,10 @@ class Engine(Protocol):
         """Say that *node* lives and holds *leases*, for another *lease_s* seconds."""
         ...
 
+    async def begin(self, lease: Lease, at: float) -> bool:
+        """Note that a claimed task runs: it waited in ComfyUI's own queue until now."""
+        ...
+
     async def progress(self, lease: Lease, result: Mapping[str, Any]) -> bool:
         """Write down how far a run is, for other processes and for a restart."""
         ...
@@ -274,7 +278,8 @@ class Engine(Protocol):
     ) -> list[Reaped]:
         """Take back the tasks of nodes that are dead, or whose lease ran out.
 
-        A task whose cancellation was asked for is cancelled. Otherwise it is queued again if *rerun* and
+        A task whose cancellation was asked for is cancelled; one that had not begun is queued again as if it
+        had never been claimed. Otherwise it is queued again if *rerun* and
         attempts are left, else ended as *ending*. *node* is who asks; its own tasks are left alone.
 
         *ending* may be a function, so that each task's webhooks can have its own payload: quick, and called

@@ -38,7 +38,8 @@ MEASURE_LIMIT_S = 60.0
 class LiveTasks:
     """Tasks by their id and by ComfyUI's prompt_id.
 
-    *adopt* makes a task of a prompt that nobody here queued; *over* is told how a task's run ended.
+    *adopt* makes a task of a prompt that nobody here queued; *began* is told
+    that a task's run began, *over* how it ended.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class LiveTasks:
         hub: Hub,
         *,
         adopt: Callable[[RunStarted | QueueSnapshot], None],
+        began: Callable[[Task], None],
         over: Callable[[Task, RunEnded], None],
     ) -> None:
         self._machine = machine
         self._hub = hub
         self._adopt = adopt
+        self._began = began
         self._over = over
         self._tasks: dict[str, Task] = {}
         self._prompts: dict[str, Task] = {}
@@ -139,6 +142,7 @@ class LiveTasks:
             task.status = "running"
         task.started_at = event.at
         self._places.pop(task.prompt_id, None)
+        self._began(task)
         self._tell(task, "status", {"status": task.status, "attempt": task.attempt})
 
     def _progress(self, task: Task, event: NodeProgressed) -> None:

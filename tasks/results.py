@@ -11,7 +11,7 @@ from .listing import Shown
 from .logs import LogTap
 from .outputs import Output
 from .previews import encode
-from .task import Task
+from .task import Task, rfc3339
 from .thumbnails import Format, NoThumbnail, Thumb, Thumbnails, inline
 
 
@@ -69,7 +69,7 @@ class Results:
         prompt_id = task.prompt_id if isinstance(task, Task) else task.result.get("prompt_id") or task.id
         page = await asyncio.to_thread(self._logs.lines, prompt_id, after)
         return {
-            "items": [line.to_json() for line in page.lines],
+            "items": [{**line.to_json(), "at": rfc3339(line.at)} for line in page.lines],
             "dropped": page.dropped,
             "next_after": page.last,
         }

@@ -291,6 +291,20 @@ class Runner:
 
     # Ends
 
+    def began(self, task: Task) -> None:
+        """The host says that a run began: from now on it is an attempt, also if the process ends."""
+        lease, at = task.lease, task.started_at
+        if lease is None or at is None:
+            return
+
+        async def note() -> None:
+            with suppress(ApiError):  # if it cannot be written, its end will say so
+                await self._engine.begin(lease, at)
+
+        noting = asyncio.get_running_loop().create_task(note())
+        self._endings.add(noting)
+        noting.add_done_callback(self._endings.discard)
+
     def over(self, task: Task, event: RunEnded) -> None:
         """The host says that a run is over: write it down."""
         ending = asyncio.get_running_loop().create_task(self._conclude(task, event))

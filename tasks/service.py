@@ -82,7 +82,7 @@ class Tasks:
             host, classes, max_attempts=self._limits.max_attempts, check_url=check_url or (lambda _url: None)
         )
         self._policy = policy or Policy()
-        self._live = LiveTasks(host, self.hub, adopt=self._adopt, over=self._over)
+        self._live = LiveTasks(host, self.hub, adopt=self._adopt, began=self._began, over=self._over)
         self._recent: OrderedDict[str, Task] = OrderedDict()
         self._foreign_number = 0
         self._runner: Runner | None = None
@@ -439,6 +439,10 @@ class Tasks:
             )
         )
         self.hub.publish("status", {"status": "queued", "origin": "comfyui"}, prompt.prompt_id)
+
+    def _began(self, task: Task) -> None:
+        if self._runner is not None:
+            self._runner.began(task)
 
     def _over(self, task: Task, event: RunEnded) -> None:
         if self._runner is not None:

@@ -62,9 +62,11 @@ async def submitted(engine: SqliteEngine, **fields: Any) -> str:
 
 
 async def claimed(engine: SqliteEngine, node: str = "a", **fields: Any) -> Claimed:
+    """Submit a task, claim it, and let it begin."""
     task_id = await submitted(engine, **fields)
     found = await engine.claim(node, [task_id], now=NOW, lease_s=60)
     assert found is not None
+    assert await engine.begin(found.lease, NOW)
     return found
 
 

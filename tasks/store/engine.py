@@ -176,6 +176,10 @@ class SqliteEngine:
             lambda tx: moves.beat(tx, self._nodes, node, leases, now=now, lease_s=lease_s)
         )
 
+    async def begin(self, lease: Lease, at: float) -> bool:
+        """Note that a claimed task runs since *at*."""
+        return await self._writer.run(lambda tx: moves.begin(tx, lease, at))
+
     async def progress(self, lease: Lease, result: Mapping[str, Any]) -> bool:
         """Write down how far a run is."""
         encoded = await self._coder.run(lambda _: encode(result))

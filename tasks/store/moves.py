@@ -111,9 +111,9 @@ def claim(
             continue
         nodes.beat(tx, node, now)
         tx.db.execute(
-            "UPDATE tasks SET status='running', node=?, attempt=attempt+1, started_at=?,"
+            "UPDATE tasks SET status='running', node=?, attempt=attempt+1, started_at=NULL,"
             " lease_until=?, lease_ticks=?, rev=? WHERE seq=?",
-            (node, now, now + lease_s, nodes.until(lease_s), tx.rev(), found[0]),
+            (node, now + lease_s, nodes.until(lease_s), tx.rev(), found[0]),
         )
         tx.db.execute("UPDATE details SET result=NULL, error=NULL WHERE seq=?", found)
         return one(tx.db, task_id)
@@ -138,6 +138,15 @@ def beat(
         if asked:
             cancel.add(lease.task_id)
     return Beat(frozenset(lost), frozenset(cancel))
+
+
+def begin(tx: Transaction, lease: Lease, at: float) -> bool:
+    """Note that a claimed task runs."""
+    held = _held(tx, lease)
+    if held is None:
+        return False
+    tx.db.execute("UPDATE tasks SET started_at=?, rev=? WHERE seq=?", (at, tx.rev(), held[0]))
+    return True
 
 
 def progress(tx: Transaction, lease: Lease, result: str | bytes) -> bool:
@@ -226,6 +235,13 @@ def reap(
     waiting = tx.db.execute("SELECT seq FROM tasks WHERE status='queued' AND cancel_requested=1").fetchall()
     for seq in [*(row[0] for row in waiting), *nodes.lapsed(tx, node, now)]:
         task = read_task(one(tx.db, seq) or ())
+        if task.started_at is None and task.status != "queued" and not task.cancel_requested:
+            # It waited behind another in ComfyUI's queue: nothing of it has run, no attempt was made.
+            _requeue(tx, seq, not_before=0.0)
+            tx.db.execute("UPDATE tasks SET attempt=attempt-1 WHERE seq=?", (seq,))
+            tx.db.execute("UPDATE details SET result=NULL WHERE seq=?", (seq,))
+            taken.append(Reaped(task.id, "queued"))
+            continue
         if rerun and not task.cancel_requested and task.attempt < task.max_attempts:
             _requeue(tx, seq, not_before=0.0)
             tx.db.execute("UPDATE details SET result=NULL WHERE seq=?", (seq,))

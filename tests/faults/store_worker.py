@@ -71,6 +71,7 @@ class Worker:
             random.shuffle(ids)
             while claimed := await self.engine.claim(self.node, ids[:3], now=time.time(), lease_s=60):
                 lease = claimed.lease
+                await self.engine.begin(lease, time.time())
                 self.say("claimed", lease.task_id, lease.attempt)
                 ids.remove(lease.task_id)
                 await self.engine.progress(lease, {"half": self.node})

@@ -14,7 +14,7 @@ PURE = {"graph", "nodespec", "catalog", "validation", "patch_engine", "conversio
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"host"},
     "host": {"routes", "services", "tasks", *PURE},
-    "sandbox": {"routes", "services", "tasks", *PURE},
+    "sandbox": {"host", "routes", "services", "tasks", *PURE},
     "routes": {"services", "tasks", *PURE},
     "services": {"tasks", "access", *PURE},
     "tasks": {"access", "catalog", "nodespec", "validation", "patch_engine", "conversion", "graph"},

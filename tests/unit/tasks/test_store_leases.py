@@ -29,7 +29,9 @@ async def test_a_claim_takes_the_first_that_is_queued_and_due_with_its_graph(eng
     found = await engine.claim("a", ids, now=NOW, lease_s=60)
     assert found is not None
     assert found.lease == Lease(ids[2], 1, "a")
-    assert (found.task.status, found.task.attempt, found.task.started_at) == ("running", 1, NOW)
+    assert (found.task.status, found.task.attempt, found.task.started_at) == ("running", 1, None)
+    assert await engine.begin(found.lease, NOW + 1)
+    assert (await got(engine, ids[2])).started_at == NOW + 1
     assert found.task.graph == GRAPH
     assert await engine.claim("a", ids[:3], now=NOW, lease_s=60) is None
 
@@ -189,6 +191,17 @@ async def test_what_a_closed_engine_held_is_taken_back_at_once(rig: Rig):
     assert reaped.status == "queued"
     stored = await got(here, running.task.id)
     assert (stored.status, stored.attempt, stored.result) == ("queued", 1, {})
+
+
+@pytest.mark.parametrize("rerun", [True, False])
+async def test_a_lost_task_that_had_not_begun_is_queued_as_if_never_claimed(rig: Rig, rerun: bool):
+    gone, here = rig.open("gone"), rig.open("here")
+    task_id = await submitted(gone, max_attempts=1)
+    await gone.claim("gone", [task_id], now=NOW, lease_s=60)
+    await gone.close()
+    [reaped] = await here.reap("here", now=NOW + 1, rerun=rerun, ending=FAILED)
+    stored = await got(here, task_id)
+    assert (reaped.status, stored.status, stored.attempt) == ("queued", "queued", 0)
 
 
 @pytest.mark.parametrize(("rerun", "attempts"), [(False, 3), (True, 1)], ids=["not asked for", "no attempts"])

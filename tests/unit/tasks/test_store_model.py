@@ -116,6 +116,7 @@ class StoreAndModel(RuleBasedStateMachine):
         row.status, row.node, row.until, row.attempt = "running", node, self.now + LEASE_S, row.attempt + 1
         row.result = ""
         assert claimed.lease == Lease(due[0], row.attempt, node)
+        assert self.do(self.engines[node].begin(claimed.lease, self.now))
         assert claimed.task.graph
         self.unseen.add(due[0])
         return claimed.lease
