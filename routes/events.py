@@ -7,9 +7,11 @@ blank line between events, comments as heartbeats.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from aiohttp import web
 
+from ..errors import ApiError
 from ..tasks import FINISHED, Tasks
 from ..tasks.events import Event, Hub
 from ._http import dumps, known_query
@@ -19,6 +21,9 @@ HEARTBEAT_S = 15.0
 
 WRITE_LIMIT_S = 30.0
 """A reader whose socket takes nothing for so long is cut off."""
+
+MOST_AT_ONCE = 500
+"""Events in one write: what is held in memory for a reader that is slow."""
 
 
 class EventRoutes:
@@ -33,11 +38,12 @@ class EventRoutes:
         hub = self._tasks.hub
         number = hub.place(request.headers.get("Last-Event-ID"), None)
         response = await _opened(request)
+        first = b""
         if number is None:
             number = hub.newest
             state = dumps({"queue": await self._tasks.queue()}).encode()
-            await _write(response, _encoded(hub, Event(number, "state", None, state), prefix="task."))
-        await self._follow(response, None, number)
+            first = _encoded(hub, Event(number, "state", None, state), prefix="task.")
+        await self._follow(request, response, None, number, first)
         return response
 
     async def one(self, request: web.Request) -> web.StreamResponse:
@@ -48,30 +54,55 @@ class EventRoutes:
         task = await self._tasks.find(task_id)  # answers 404 before a stream begins
         number = hub.place(request.headers.get("Last-Event-ID"), task_id)
         response = await _opened(request)
+        first = b""
         if number is None:
             number = hub.newest
             task = await self._tasks.find(task_id)
             state = dumps(await self._tasks.show(task)).encode()
-            await _write(response, _encoded(hub, Event(number, "state", task_id, state)))
-            if task.status in FINISHED:
-                return response
-        await self._follow(response, task_id, number)
+            first = _encoded(hub, Event(number, "state", task_id, state))
+        await self._follow(request, response, task_id, number, first)
         return response
 
-    async def _follow(self, response: web.StreamResponse, task_id: str | None, number: int) -> None:
+    async def _follow(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        task_id: str | None,
+        number: int,
+        first: bytes,
+    ) -> None:
+        """Write *first* and what comes after event *number*, until it ends or the reader is gone."""
+        with suppress(ConnectionError):
+            if first:
+                await _write(request, response, first)
+            await self._go_on(request, response, task_id, number)
+
+    async def _go_on(
+        self, request: web.Request, response: web.StreamResponse, task_id: str | None, number: int
+    ) -> None:
         hub = self._tasks.hub
         while True:
+            # Looked at before the events: what it ended with is among them.
+            over = task_id is not None and await self._is_over(task_id)
             events = hub.after(number, task_id)
             if events is None:
                 return  # too slow: it comes back with Last-Event-ID and gets the state
+            events = events[:MOST_AT_ONCE]
             if events:
                 number = events[-1].number
                 prefix = "" if task_id else "task."
-                await _write(response, b"".join(_encoded(hub, event, prefix=prefix) for event in events))
-                if task_id is not None and _is_end(events[-1]):
-                    return
+                encoded = b"".join(_encoded(hub, event, prefix=prefix) for event in events)
+                await _write(request, response, encoded)
+            elif over:
+                return
             elif not await hub.wait(task_id, HEARTBEAT_S):
-                await _write(response, b": still here\n\n")
+                await _write(request, response, b": still here\n\n")
+
+    async def _is_over(self, task_id: str) -> bool:
+        try:
+            return (await self._tasks.find(task_id)).status in FINISHED
+        except ApiError:
+            return True
 
 
 def _is_end(event: Event) -> bool:
@@ -91,11 +122,16 @@ async def _opened(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _write(response: web.StreamResponse, data: bytes) -> None:
+async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the reader is gone")
+    # Not close, which would wait for the reader; and a timer, as wait_for makes a task of each write.
+    cutting = asyncio.get_running_loop().call_later(WRITE_LIMIT_S, transport.abort)
     try:
-        await asyncio.wait_for(response.write(data), WRITE_LIMIT_S)
-    except (asyncio.TimeoutError, TimeoutError):
-        raise ConnectionResetError("the reader takes nothing") from None
+        await response.write(data)
+    finally:
+        cutting.cancel()
 
 
 def _encoded(hub: Hub, event: Event, prefix: str = "") -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -84,11 +86,36 @@ class NewTask(BaseModel):
 
 
 class NewBatch(BaseModel):
-    """The body of POST /ext/tasks/batch: every task of it as POST /ext/tasks takes it."""
+    """The body of POST /ext/tasks/batch: tasks as POST /ext/tasks takes them, or one and a grid of params."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    tasks: list[NewTask] = Field(min_length=1, max_length=MOST_BATCH)
+    tasks: list[NewTask] = Field(default_factory=list[NewTask], max_length=MOST_BATCH)
+    task: NewTask | None = None
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+
+    def unrolled(self) -> list[NewTask]:
+        """Give every task: those listed, or one for each combination of the grid's values.
+
+        Raises ApiError INVALID_REQUEST unless it is one of the two, and at most MOST_BATCH.
+        """
+        if self.task is None:
+            if not self.tasks or self.grid:
+                raise _wrong("tasks", "A batch needs tasks, or a task and a grid.")
+            return self.tasks
+        if self.tasks or not self.grid:
+            raise _wrong("grid", "A batch needs tasks, or a task and a grid.")
+        if math.prod(map(len, self.grid.values())) > MOST_BATCH:
+            raise _wrong("grid", f"The grid has more than {MOST_BATCH} combinations.")
+        return [
+            self.task.model_copy(
+                update={
+                    "params": {**(self.task.params or {}), **dict(zip(self.grid, values, strict=True))},
+                    "metadata": {**self.task.metadata, "grid": dict(zip(self.grid, values, strict=True))},
+                }
+            )
+            for values in itertools.product(*self.grid.values())
+        ]
 
 
 class TaskIds(BaseModel):
@@ -148,7 +175,7 @@ class TaskRoutes:
             return repeated
         body = parse_model(await parse_json(raw), NewBatch)
         batch_id = hashlib.sha256(raw + str(time.time_ns()).encode()).hexdigest()[:32]
-        submissions = [_submission(task, batch_id) for task in body.tasks]
+        submissions = [_submission(task, batch_id) for task in body.unrolled()]
 
         def answer(made: Sequence[StoredTask]) -> JSON:
             return _batch(batch_id, made)

@@ -79,8 +79,8 @@ class Hub:
         self._log = Log(LOG_EVENTS)
         self._tasks: dict[str, Log] = {}
         self._ended: deque[str] = deque()
-        self._waiting: dict[str | None, list[asyncio.Future[None]]] = {}
-        self._to_wake: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[str | None, dict[asyncio.Future[bool], None]] = {}
+        self._to_wake: deque[asyncio.Future[bool]] = deque()
 
     @property
     def newest(self) -> int:
@@ -135,20 +135,18 @@ class Hub:
 
     async def wait(self, task_id: str | None, timeout_s: float) -> bool:
         """Wait until something happens to this task (None: to any); False if it did not in time."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(task_id, []).append(future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        self._waiting.setdefault(task_id, {})[future] = None
+        # A timer, as wait_for costs a reader twice as much.
+        expiring = loop.call_later(timeout_s, _settle, future, False)
         try:
-            await asyncio.wait_for(future, timeout_s)
-        except (asyncio.TimeoutError, TimeoutError):
-            return False
-        else:
-            return True
+            return await future
         finally:
+            expiring.cancel()
             waiting = self._waiting.get(task_id)
-            if waiting is not None and future in waiting:
-                waiting.remove(future)
-                if not waiting:
-                    del self._waiting[task_id]
+            if waiting is not None and waiting.pop(future, True) is None and not waiting:
+                del self._waiting[task_id]
 
     def _wake(self, task_id: str | None) -> None:
         futures = self._waiting.pop(task_id, None)
@@ -161,8 +159,11 @@ class Hub:
 
     def _wake_slice(self) -> None:
         for _ in range(min(WAKE_SLICE, len(self._to_wake))):
-            future = self._to_wake.popleft()
-            if not future.done():
-                future.set_result(None)
+            _settle(self._to_wake.popleft(), True)
         if self._to_wake:
             asyncio.get_running_loop().call_soon(self._wake_slice)
+
+
+def _settle(future: asyncio.Future[bool], woken: bool) -> None:
+    if not future.done():
+        future.set_result(woken)

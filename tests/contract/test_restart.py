@@ -1,11 +1,15 @@
 """A task accepted is a task that reaches an end, whatever happens to the process."""
 
 import asyncio
+import base64
+import json
 
 import aiohttp
 import pytest
+from aiohttp import web
 from api_client import Api
 from graphs import node, salt, sleeping
+from standardwebhooks import Webhook
 
 
 def quick(value=1):
@@ -63,3 +67,81 @@ async def test_a_task_that_was_running_fails_if_the_setting_says_so(lives):
         task = await with_api(server, look)
 
     assert (task["status"], task["error"]["code"]) == ("failed", "TASK_INTERRUPTED")
+
+
+class Receiver:
+    """Takes webhooks; while *broken* it answers 500."""
+
+    def __init__(self):
+        self.taken = []
+        self.broken = False
+
+    async def take(self, request):
+        if self.broken:
+            return web.Response(status=500)
+        body = await request.read()
+        Webhook(SECRET).verify(body, dict(request.headers))
+        self.taken.append((request.headers["webhook-id"], json.loads(body)))
+        return web.Response()
+
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.mark.timeout(400)
+async def test_webhooks_are_signed_and_arrive_also_after_a_kill(lives, aiohttp_server):
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_post("/all", receiver.take)
+    app.router.add_post("/own", receiver.take)
+    here = await aiohttp_server(app, host="127.0.0.1")
+    environ = {
+        "BACKPLANE_OUTBOUND_ALLOW_PRIVATE": "true",
+        "BACKPLANE_WEBHOOK_URL": str(here.make_url("/all")),
+        "BACKPLANE_WEBHOOK_SECRET": SECRET,
+    }
+
+    async def run_one(api):
+        return await api.run(quick(5), webhook=str(here.make_url("/own")))
+
+    with lives(**environ) as server:
+        first = await with_api(server, run_one)
+        while len(receiver.taken) < 2:
+            await asyncio.sleep(0.02)
+        receiver.broken = True
+        second = await with_api(server, run_one)
+        server.process.kill()
+        server.process.wait()
+    receiver.broken = False
+    with lives(**environ):
+        while len(receiver.taken) < 4:
+            await asyncio.sleep(0.02)
+
+    told = [document["data"]["id"] for _, document in receiver.taken]
+    assert told == [first["id"], first["id"], second["id"], second["id"]]
+    assert len({webhook_id for webhook_id, _ in receiver.taken}) == 4
+    assert {document["type"] for _, document in receiver.taken} == {"task.succeeded"}
+    assert receiver.taken[0][1]["data"]["outputs"] == first["outputs"]
+
+
+@pytest.mark.timeout(400)
+async def test_two_servers_may_share_one_store(lives):
+    with lives() as one, lives() as two:
+
+        async def both(api):
+            made = [(await api.submit(sleeping(seconds=0.2)))["id"] for _ in range(8)]
+            async with aiohttp.ClientSession(two.url) as session:
+                other = Api(two, session)
+                ends = [(await api.finish(task_id))[-1] for task_id in made]
+                seen = [await other.task(task_id) for task_id in made]
+                histories = [await api.get("/history"), await other.get("/history")]
+            return made, ends, seen, histories
+
+        made, ends, seen, histories = await with_api(one, both)
+
+    assert [(end["status"], end["attempt"]) for end in ends] == [("succeeded", 1)] * 8
+    assert [task["outputs"] for task in seen] == [end["outputs"] for end in ends]
+    ran = [set(history) & set(made) for history in histories]
+    assert not ran[0] & ran[1]
+    assert ran[0] | ran[1] == set(made)
+    assert ran[1]

@@ -280,6 +280,21 @@ async def test_a_batch_with_one_fault_queues_nothing(api):
     assert (await api.get("/ext/tasks?limit=1"))["items"] == before
 
 
+async def test_a_grid_of_params_makes_a_task_of_each_combination(api):
+    task = {"workflow": quick(), "metadata": {"what": "sweep"}}
+    body = {"task": task, "grid": {"1.value": [3, 4], "1.salt": [salt(), salt(), salt()]}}
+
+    batch = await api.post("/ext/tasks/batch", body, status=202)
+    ends = [(await api.finish(task_id))[-1] for task_id in batch["ids"]]
+
+    assert [end["outputs"][0]["value"] for end in ends] == ["3", "3", "3", "4", "4", "4"]
+    assert ends[0]["metadata"]["grid"]["1.value"] == 3
+    assert ends[0]["metadata"]["what"] == "sweep"
+    for wrong in [{"grid": {"seed": [1]}}, {"task": task}, {}, {"task": task, "grid": {"a": []}}]:
+        error = await api.error("/ext/tasks/batch", wrong, status=400)
+        assert error["code"] == "INVALID_REQUEST"
+
+
 async def test_many_tasks_are_cancelled_in_one_request(api):
     async with paused(api):
         made = [(await api.submit(quick()))["id"] for _ in range(3)]

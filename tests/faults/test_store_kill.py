@@ -121,9 +121,10 @@ async def test_a_dead_process_loses_its_tasks_at_once_and_a_stopped_one_only_wit
     await engine.submit([NewTask("t", time.time(), {"1": {}}, max_attempts=9)])
     code = HOLDING.format(folder=str(WORKER.parent), path=str(path))
     holder = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
+        assert holder.stdin is not None
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         holder.send_signal(signal.SIGSTOP)
@@ -135,6 +136,7 @@ async def test_a_dead_process_loses_its_tasks_at_once_and_a_stopped_one_only_wit
         assert (taken.task_id, taken.status) == ("t", "queued")
         ahead[0] = 0.0
         holder.send_signal(signal.SIGCONT)
+        print(file=holder.stdin, flush=True)
         assert holder.stdout.readline() == "lost\n"
         assert holder.stdout.readline() == "held\n"
         holder.kill()
@@ -144,8 +146,9 @@ async def test_a_dead_process_loses_its_tasks_at_once_and_a_stopped_one_only_wit
     finally:
         holder.kill()
         holder.wait()
-        if holder.stdout is not None:
-            holder.stdout.close()
+        for pipe in (holder.stdin, holder.stdout):
+            if pipe is not None:
+                pipe.close()
     await engine.close()
     assert not log.exists()
 
@@ -163,7 +166,10 @@ async def main():
         while claimed is None:
             claimed = await engine.claim("holder", ["t"], now=time.time(), lease_s=60)
             await asyncio.sleep(0.01)
+        await engine.begin(claimed.lease, time.time())
         print("held", flush=True)
+        # Stopped in the middle of a write it would keep the file locked: let it rest.
+        await asyncio.to_thread(sys.stdin.readline)
         while not (await engine.beat("holder", [claimed.lease], now=time.time(), lease_s=60)).lost:
             await asyncio.sleep(0.01)
         print("lost", flush=True)
