@@ -115,7 +115,7 @@ class Wire:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def __aenter__(self) -> Wire:
+    async def __aenter__(self) -> Wire:  # noqa: PYI034 - Self came with Python 3.11
         self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=2**26)
         return self
 

@@ -22,7 +22,7 @@ import statistics
 import time
 import uuid
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -233,11 +233,9 @@ async def _polls(server: Server, ids: list[str], seconds: float) -> list[list[st
     for name, path, sent in paths:
         size = 0
 
-        async def look(
-            wire: Wire, path: Callable[[], str] = path, sent: dict[str, str] = sent
-        ) -> None:
+        async def look(wire: Wire, path: Callable[[], str] = path, sent: dict[str, str] = sent) -> None:
             nonlocal size
-            status, _, body = await wire.ask("GET", path(), **sent)
+            status, _, body = await wire.ask("GET", path(), b"", **sent)
             if status != (304 if sent else 200):
                 raise SystemExit(f"{status}: {body[:300]!r}")
             size = len(body)
@@ -346,7 +344,7 @@ async def readers(options: argparse.Namespace) -> None:
             quiet = await measuring.taken()
             cpu, begun = server.cpu_s(), perf_counter()
             await wire.json("POST", "/ext/queue/resume")
-            while receipts.ended < options.readers and perf_counter() - begun < options.ticks + 30:
+            while receipts.ended < options.readers and perf_counter() - begun < options.ticks + 30:  # noqa: ASYNC110 - polls
                 await asyncio.sleep(0.1)
         cpu, wall = server.cpu_s() - cpu, perf_counter() - begun
         busy = await measuring.taken(on=False)
@@ -368,7 +366,11 @@ async def readers(options: argparse.Namespace) -> None:
         ["", "MB", "kB per reader"],
         [
             ["before", f"{before / MEGABYTE:.1f}", ""],
-            ["connected", f"{connected / MEGABYTE:.1f}", f"{(connected - before) / 1024 / options.readers:.1f}"],
+            [
+                "connected",
+                f"{connected / MEGABYTE:.1f}",
+                f"{(connected - before) / 1024 / options.readers:.1f}",
+            ],
             ["after the run", f"{after / MEGABYTE:.1f}", f"{(after - before) / 1024 / options.readers:.1f}"],
         ],
     )
@@ -391,8 +393,8 @@ def _show_readers(options: argparse.Namespace, receipts: Receipts, load: float) 
     first = [min(times) - float(tick) for tick, times in receipts.at.items()]
     complete = sum(len(times) == options.readers for times in receipts.at.values())
     show(
-        f"{options.readers:,} readers of one run, 4 events a second: {complete} of {options.ticks} events came to "
-        f"all, its end to {receipts.ended:,}; the server used {load:.0%} of a core",
+        f"{options.readers:,} readers of one run, 4 events a second: {complete} of {options.ticks} events came to all, "
+        f"its end to {receipts.ended:,}; the server used {load:.0%} of a core",
         ["from … to …", "p50", "p99", "longest"],
         [
             ["the node's report → its receipt", *pair(late), milliseconds(max(late))],
@@ -415,7 +417,7 @@ class Followed:
 
 async def nobody(_server: Server, wire: Wire, _task_id: str) -> Followed:
     """Wait for the end without following the run."""
-    while (await wire.json("GET", "/prompt"))["exec_info"]["queue_remaining"]:
+    while (await wire.json("GET", "/prompt"))["exec_info"]["queue_remaining"]:  # noqa: ASYNC110
         await asyncio.sleep(0.5)
     return Followed()
 
@@ -466,7 +468,7 @@ async def chain_(options: argparse.Namespace) -> None:
                     task = await wire.json("POST", "/ext/tasks", body)
                     cpu = server.cpu_s()
                     found = await follow(server, wire, task["id"])
-                    while (await wire.json("GET", "/prompt"))["exec_info"]["queue_remaining"]:
+                    while (await wire.json("GET", "/prompt"))["exec_info"]["queue_remaining"]:  # noqa: ASYNC110
                         await asyncio.sleep(0.1)
                     if turn:  # the first one warms up
                         costs[name].append(server.cpu_s() - cpu)
@@ -530,7 +532,7 @@ async def _one(wire: Wire) -> Any:
 
 
 async def _until_done(wire: Wire, url: str, count: int) -> None:
-    while (await wire.json("GET", f"{url}&limit=1"))["counts"].get("succeeded", 0) < count:
+    while (await wire.json("GET", f"{url}&limit=1"))["counts"].get("succeeded", 0) < count:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
@@ -595,7 +597,13 @@ async def honesty(options: argparse.Namespace) -> None:
     rows: list[list[str]] = []
     for name, seen in found.items():
         rows.append(
-            [name, f"{seen.wrong} of {seen.jobs:,}", *pair(seen.submits), *pair(seen.polls), f"{len(seen.polls):,}"]
+            [
+                name,
+                f"{seen.wrong} of {seen.jobs:,}",
+                *pair(seen.submits),
+                *pair(seen.polls),
+                f"{len(seen.polls):,}",
+            ]
         )
     show(
         "Tiny jobs (EmptyImage → SaveImage), four clients, each polled without a pause",
@@ -606,7 +614,7 @@ async def honesty(options: argparse.Namespace) -> None:
         print("\ncomfy-api-proxy was not measured: COMFY_API_PROXY does not name its executable.")
 
 
-SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[None]]] = {
+SECTIONS: dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, None]]] = {
     "accepts": accepts,
     "polls": polls,
     "readers": readers,

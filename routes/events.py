@@ -105,11 +105,6 @@ class EventRoutes:
             return True
 
 
-def _is_end(event: Event) -> bool:
-    """A task's last event is the status that it ended with; it names when."""
-    return event.name == "status" and b'"finished_at"' in event.data
-
-
 async def _opened(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={

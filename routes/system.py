@@ -61,8 +61,10 @@ class SystemRoutes:
             {"name": check.name, "ok": check.ok, "detail": check.detail}
             for check in self._services.host.checks()
         ]
-        faults = self._services.tasks.faults()
-        checks.append({"name": "task_store", "ok": not faults, "detail": "; ".join(faults) or "writable"})
+        tasks = self._services.tasks
+        faults = tasks.faults()
+        detail = "; ".join(faults) or tasks.notice() or "writable"
+        checks.append({"name": "task_store", "ok": not faults, "detail": detail})
         checks.append(await asyncio.to_thread(_disk_check, str(self._services.host.state_dir())))
         ok = all(check["ok"] for check in checks)
         return reply({"status": "ok" if ok else "failing", "checks": checks}, status=200 if ok else 503)

@@ -78,7 +78,7 @@ class Hub:
         self._number = 0
         self._log = Log(LOG_EVENTS)
         self._tasks: dict[str, Log] = {}
-        self._ended: deque[str] = deque()
+        self._ended: dict[str, None] = {}
         self._waiting: dict[str | None, dict[asyncio.Future[bool], None]] = {}
         self._to_wake: deque[asyncio.Future[bool]] = deque()
 
@@ -103,9 +103,15 @@ class Hub:
 
     def ended(self, task_id: str) -> None:
         """Say that no event of this task follows: its log is kept for a while."""
-        self._ended.append(task_id)
+        self._ended[task_id] = None
         while len(self._ended) > TASKS_KEPT:
-            self._tasks.pop(self._ended.popleft(), None)
+            oldest = next(iter(self._ended))
+            del self._ended[oldest]
+            self._tasks.pop(oldest, None)
+
+    def open(self, task_id: str) -> bool:
+        """Whether events of this task were told here and its end was not."""
+        return task_id in self._tasks and task_id not in self._ended
 
     def changed(self, task_id: str) -> None:
         """Wake who waits for this task without an event (its place in the queue moved)."""

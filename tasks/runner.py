@@ -134,11 +134,12 @@ class Runner:
         self.forecast = Forecast(await self._engine.load("estimates"))
         await self._reap(now)
         await self._sync(now)
+        ticks = time.monotonic()
         self._next = {
-            self._sync: now + SYNC_S,
-            self._beat: now + BEAT_S,
-            self._reap: now + REAP_S,
-            self._prune: now + PRUNE_S / 10,
+            self._sync: ticks + SYNC_S,
+            self._beat: ticks + BEAT_S,
+            self._reap: ticks + REAP_S,
+            self._prune: ticks + PRUNE_S / 10,
         }
         self._driving = asyncio.get_running_loop().create_task(self._drive())
 
@@ -207,11 +208,11 @@ class Runner:
         # A flag, not a cancel: before Python 3.12 wait_for may swallow a cancel that comes with its result.
         while not self._stopping:
             try:
-                now = time.time()
+                ticks = time.monotonic()  # the time of day may be set
                 for work, at in list(self._next.items()):
-                    if now >= at or at - now > 2 * PRUNE_S:  # a clock that was set back
-                        self._next[work] = now + _EVERY[work.__name__]
-                        await work(now)
+                    if ticks >= at:
+                        self._next[work] = ticks + _EVERY[work.__name__]
+                        await work(time.time())
                 self.queue.due(time.time())
                 await self._feed()
                 self.fault = None
@@ -222,12 +223,12 @@ class Runner:
             await self._rest()
 
     async def _rest(self) -> None:
-        until = min(self._next.values(), default=time.time() + SYNC_S)
+        pause = min(self._next.values()) - time.monotonic()
         due = self.queue.next_due()
         if due is not None:
-            until = min(until, due)
+            pause = min(pause, due - time.time())
         with suppress(asyncio.TimeoutError, TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), max(until - time.time(), 0.001))
+            await asyncio.wait_for(self._woken.wait(), max(pause, 0.001))
         self._woken.clear()
 
     def _room(self) -> int:
@@ -238,7 +239,7 @@ class Runner:
     async def _feed(self) -> None:
         while not (self._stopping or self.paused) and len(self.queue) and self._room() > 0:
             now = time.time()
-            if now < self._host_waits_until:
+            if time.monotonic() < self._host_waits_until:
                 return
             ids = self.queue.first(CLAIM_CANDIDATES)
             if not ids:
@@ -275,7 +276,7 @@ class Runner:
             task.error = TaskError(refusal.code, refusal.message)
             await self._conclude(task, RunEnded(task.prompt_id, time.time(), "failed"), refused=True)
         except Unavailable as refusal:
-            self._host_waits_until = time.time() + HOST_PAUSE_S
+            self._host_waits_until = time.monotonic() + HOST_PAUSE_S
             log.warning("Task %s waits: %s", task.id, refusal.message)
             await self._give_back(task)
         except Exception as error:
@@ -425,6 +426,10 @@ class Runner:
             self.cancel_live(mine)
         if mine is None:
             self._hub.changed(task.id)
+            if task.finished_at is not None and self._hub.open(task.id):  # another process ran it
+                data = {"status": task.status, "finished_at": task.finished_at, "error": task.error}
+                self._hub.publish("status", data, task.id)
+                self._hub.ended(task.id)
 
     def cancel_live(self, task: Task) -> None:
         """Stop a task that is in ComfyUI's queue: gone at once if it waits there, else interrupted."""

@@ -54,6 +54,11 @@ Remember = Callable[[Sequence[StoredTask]], Remembered]
 class Store(Engine, Outbox, Protocol):
     """Where tasks and the webhooks about them are kept."""
 
+    @property
+    def notice(self) -> str | None:
+        """What a person should know of it: that it was damaged and begun anew."""
+        ...
+
 
 class Tasks:
     """Every task that this server knows. *open_engine* blocks, and is called in a thread."""
@@ -85,6 +90,7 @@ class Tasks:
         self._live = LiveTasks(host, self.hub, adopt=self._adopt, began=self._began, over=self._over)
         self._recent: OrderedDict[str, Task] = OrderedDict()
         self._foreign_number = 0
+        self._store: Store | None = None
         self._runner: Runner | None = None
         self._opening: asyncio.Task[tuple[Engine, Runner]] | None = None
         self._notices = notices or Notices()
@@ -125,7 +131,7 @@ class Tasks:
         await engine.close()
 
     async def _open(self) -> tuple[Engine, Runner]:
-        engine = await asyncio.to_thread(self._open_engine, self.node)
+        engine = self._store = await asyncio.to_thread(self._open_engine, self.node)
         runner = Runner(
             engine,
             self._host,
@@ -161,6 +167,10 @@ class Tasks:
     async def engine(self) -> Engine:
         """Give the store, once it is open. Raises ApiError STORE_UNAVAILABLE."""
         return (await self._ready())[0]
+
+    def notice(self) -> str | None:
+        """Say what a person should know of the store, for ``/ext/health``."""
+        return None if self._store is None else self._store.notice
 
     def faults(self) -> list[str]:
         """Say what keeps tasks from being kept just now, for ``/ext/health``."""

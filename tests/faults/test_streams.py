@@ -166,7 +166,7 @@ async def get(server, path):
 async def test_a_reader_whose_tasks_events_are_forgotten_is_not_kept_waiting_for_ever(inside):
     server, tasks = inside
     task_id = await long_task(server)
-    made = ask(server.port, f"/ext/tasks/{task_id}/events")
+    reading = asyncio.create_task(get(server, f"/ext/tasks/{task_id}/events"))
     await until(lambda: tasks.hub._waiting.get(task_id))
     # As if it had been slow while 512 other tasks ended.
     async with aiohttp.ClientSession() as session:
@@ -174,8 +174,18 @@ async def test_a_reader_whose_tasks_events_are_forgotten_is_not_kept_waiting_for
         async with session.post(server.make_url(f"/ext/tasks/{task_id}/cancel")) as reply:
             assert reply.status == 200
     tasks.hub._tasks.pop(task_id)
-    await until(lambda: not connections(server))
-    made.close()
+    await reading
+
+
+async def test_who_comes_back_with_the_last_id_of_an_ended_task_is_not_kept_waiting_either(inside):
+    server, tasks = inside
+    task_id = await long_task(server)
+    async with aiohttp.ClientSession() as session:
+        async with session.post(server.make_url(f"/ext/tasks/{task_id}/cancel")) as reply:
+            assert reply.status == 200
+        headers = {"Last-Event-ID": tasks.hub.event_id(tasks.hub.newest)}
+        async with session.get(server.make_url(f"/ext/tasks/{task_id}/events"), headers=headers) as reply:
+            assert (reply.status, await reply.read()) == (200, b"")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")

@@ -6,6 +6,7 @@ also over the death of the process.
 
 import logging
 import os
+import sys
 import threading
 import time
 
@@ -38,7 +39,7 @@ class Node:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {name: (kind, {}) for name, kind in cls.INPUTS.items()} | {"salt": SALT}}
+        return {"required": {name: (kind, {}) for name, kind in cls.INPUTS} | {"salt": SALT}}
 
 
 class Shown(Node):
@@ -49,7 +50,7 @@ class Shown(Node):
 class FaultCount(Node):
     """Writes a line with *salt* each time it runs."""
 
-    INPUTS = {"value": "INT"}
+    INPUTS = (("value", "INT"),)
 
     def run(self, value, salt):
         # One write to a file opened for appending: what was begun is there whole, also after a kill.
@@ -75,21 +76,21 @@ class FaultRaise(Node):
 class FaultLog(Node):
     """Logs so many megabytes, in lines of a kilobyte and at last in one."""
 
-    INPUTS = {"megabytes": "INT"}
+    INPUTS = (("megabytes", "INT"),)
 
     def run(self, megabytes, salt):
         log = logging.getLogger("fault_pack")
         for _ in range(megabytes * 512):
             log.info("x" * 1024)
         log.info("y" * (megabytes * 512 * 1024))
-        print("z" * 1024 * 1024)
+        sys.stdout.write("z" * (1024 * 1024) + "\n")
         return (megabytes,)
 
 
 class FaultNumbers(Shown):
     """Shows numbers that JSON has no words for."""
 
-    INPUTS = {}
+    INPUTS = ()
 
     def run(self, salt):
         odd = [float("nan"), float("inf"), float("-inf")]
@@ -99,7 +100,7 @@ class FaultNumbers(Shown):
 class FaultProgress(Node):
     """Reports progress that makes no sense."""
 
-    INPUTS = {}
+    INPUTS = ()
 
     def run(self, salt):
         bar = comfy.utils.ProgressBar(10)
@@ -111,7 +112,7 @@ class FaultProgress(Node):
 class FaultDeaf(Node):
     """Never asks whether it should stop."""
 
-    INPUTS = {"seconds": "FLOAT"}
+    INPUTS = (("seconds", "FLOAT"),)
 
     def run(self, seconds, salt):
         time.sleep(seconds)
@@ -121,7 +122,7 @@ class FaultDeaf(Node):
 class FaultGhost(Node):
     """Leaves a thread behind that reports progress when the run is long over."""
 
-    INPUTS = {"seconds": "FLOAT"}
+    INPUTS = (("seconds", "FLOAT"),)
 
     def run(self, seconds, salt):
         bar = comfy.utils.ProgressBar(1000)
@@ -162,7 +163,7 @@ class FaultOpaque(Shown):
 class FaultMany(Shown):
     """Shows so many texts."""
 
-    INPUTS = {"count": "INT"}
+    INPUTS = (("count", "INT"),)
 
     def run(self, count, salt):
         return {"ui": {"text": [f"text {number}" for number in range(count)]}}
@@ -171,7 +172,7 @@ class FaultMany(Shown):
 class FaultLong(Shown):
     """Shows one text of so many megabytes."""
 
-    INPUTS = {"megabytes": "INT"}
+    INPUTS = (("megabytes", "INT"),)
 
     def run(self, megabytes, salt):
         return {"ui": {"text": ["é" * (megabytes * 1024 * 1024 // 2)]}}
@@ -180,7 +181,7 @@ class FaultLong(Shown):
 class FaultTicks(Node):
     """Reports the time (Unix seconds) as its progress, so often and so far apart."""
 
-    INPUTS = {"ticks": "INT", "seconds": "FLOAT"}
+    INPUTS = (("ticks", "INT"), ("seconds", "FLOAT"))
 
     def run(self, ticks, seconds, salt):
         bar = comfy.utils.ProgressBar(1e12)
