@@ -393,8 +393,8 @@ def _show_readers(options: argparse.Namespace, receipts: Receipts, load: float) 
     first = [min(times) - float(tick) for tick, times in receipts.at.items()]
     complete = sum(len(times) == options.readers for times in receipts.at.values())
     show(
-        f"{options.readers:,} readers of one run, 4 events a second: {complete} of {options.ticks} events came to all, "
-        f"its end to {receipts.ended:,}; the server used {load:.0%} of a core",
+        f"{options.readers:,} readers of one run, 4 events a second: {complete} of {options.ticks} events came "
+        f"to all, its end to {receipts.ended:,}; the server used {load:.0%} of a core",
         ["from … to …", "p50", "p99", "longest"],
         [
             ["the node's report → its receipt", *pair(late), milliseconds(max(late))],
@@ -417,7 +417,7 @@ class Followed:
 
 async def nobody(_server: Server, wire: Wire, _task_id: str) -> Followed:
     """Wait for the end without following the run."""
-    while (await wire.json("GET", "/prompt"))["exec_info"]["queue_remaining"]:  # noqa: ASYNC110
+    while (await wire.json("GET", "/ext/tasks?limit=1"))["items"][0]["finished_at"] is None:  # noqa: ASYNC110
         await asyncio.sleep(0.5)
     return Followed()
 

@@ -25,7 +25,7 @@ TASK_EVENTS = 4_000
 TASKS_KEPT = 512
 """Tasks whose events are kept after they ended."""
 
-WAKE_SLICE = 64
+WAKE_SLICE = 16
 """Readers woken before the loop gets a turn; each then writes to its socket, some 30 µs."""
 
 

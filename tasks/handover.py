@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ..errors import JSON
 from .engine import Claimed, StoredTask
 from .progress import RunProgress
-from .task import Task
+from .task import Status, Task, TaskError
 
 
 def recorded(task: Task) -> StoredTask:
@@ -62,6 +62,30 @@ def live_task(claimed: Claimed) -> Task:
         batch_id=stored.batch_id,
         retry_of=stored.retry_of,
         lease=lease,
+    )
+
+
+def ended_task(stored: StoredTask, status: Status, at: float, error: TaskError | None) -> Task:
+    """Give a task that ended without running here, as webhooks tell of it."""
+    return Task(
+        id=stored.id,
+        number=stored.seq,
+        origin=stored.origin,
+        created_at=stored.created_at,
+        progress=RunProgress.of({}, ()),
+        prompt_id=stored.id,
+        status=status,
+        started_at=stored.started_at,
+        finished_at=at,
+        error=error,
+        metadata=stored.metadata,
+        request=stored.request,
+        client=stored.client,
+        priority=stored.priority,
+        attempt=stored.attempt,
+        max_attempts=stored.max_attempts,
+        batch_id=stored.batch_id,
+        retry_of=stored.retry_of,
     )
 
 

@@ -13,26 +13,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from ..errors import JSON, ApiError, Unavailable
+from ..errors import ApiError, Unavailable
 from ..host.protocol import (
-    Machine,
     NewPrompt,
     PromptRejected,
-    PromptRunner,
     RunEnded,
 )
-from ..nodespec import NodeSpec
 from ..validation import from_host, refuse
 from .engine import Claimed, Ending, Engine, NewDelivery, QueuedRow, Retention, StoredTask
 from .events import Hub
 from .forecast import Forecast
-from .handover import copied, live_task, recorded
+from .handover import copied, ended_task, live_task, recorded
 from .live import LiveTasks
+from .ports import NodeClasses, TaskHost
 from .queue import FairQueue
 from .retry import error_of, pause_s
 from .task import Task, TaskError
@@ -59,22 +57,6 @@ HOST_PAUSE_S = 5.0
 WRITE_AGAIN_S = 2.0
 
 T = TypeVar("T")
-
-
-class NodeClasses(Protocol):
-    """What tasks need of the catalogue."""
-
-    async def specs(self, *, fresh: bool) -> Mapping[str, NodeSpec]:
-        """Give all node classes; as the disk and the packs are now if *fresh*, else as last read."""
-        ...
-
-    def learn(self, graph: Mapping[str, JSON]) -> None:
-        """Remember what this succeeded workflow connects."""
-        ...
-
-
-class TaskHost(PromptRunner, Machine, Protocol):
-    """What tasks need of the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,15 +442,18 @@ class Runner:
                 await self._engine.progress(task.lease, task.result())
 
     async def _reap(self, now: float) -> None:
-        ending = Ending(
-            "failed",
-            now,
-            {},
-            TaskError("TASK_INTERRUPTED", "The server ended while the task ran.", retryable=True).to_json(),
-        )
-        reaped = await self._engine.reap(
-            self._node, now=now, rerun=self._policy.rerun_interrupted, ending=ending
-        )
+        def ending(lost: StoredTask) -> Ending:
+            if lost.cancel_requested:
+                status, error = "cancelled", None
+            else:
+                status, error = "failed", INTERRUPTED
+            ended = ended_task(lost, status, now, error)
+            return Ending(
+                status, now, {}, None if error is None else error.to_json(), self._deliveries(ended)
+            )
+
+        rerun = self._policy.rerun_interrupted
+        reaped = await self._engine.reap(self._node, now=now, rerun=rerun, ending=ending)
         for one in reaped:
             log.warning("Task %s was left by a process that ended: %s", one.task_id, one.status)
 
@@ -479,6 +464,8 @@ class Runner:
         if count:
             log.info("%d finished tasks were forgotten by age, number or size", count)
 
+
+INTERRUPTED = TaskError("TASK_INTERRUPTED", "The server ended while the task ran.", retryable=True)
 
 _EVERY = {"_sync": SYNC_S, "_beat": BEAT_S, "_reap": REAP_S, "_prune": PRUNE_S}
 

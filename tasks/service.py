@@ -27,14 +27,16 @@ from ..host.protocol import (
 )
 from .engine import Ending, Engine, Query, QueuedRow, Remembered, StoredTask
 from .events import Hub
+from .handover import ended_task
 from .intake import Inputs, Intake
 from .listing import Shown, already, created, never_ran, status_of, wanted, wider
 from .live import LiveTasks
 from .logs import LogTap
 from .notices import Notices
+from .ports import NodeClasses, TaskHost
 from .progress import RunProgress
 from .results import Results
-from .runner import NodeClasses, Policy, Runner, TaskHost
+from .runner import Policy, Runner
 from .submission import Desk, Limits, Submission, as_stored
 from .task import FINISHED, Task
 from .thumbnails import Thumbnails
@@ -51,12 +53,26 @@ Remember = Callable[[Sequence[StoredTask]], Remembered]
 """Makes what is kept for an Idempotency-Key of the tasks about to be queued."""
 
 
+class StoreHealth(Protocol):
+    """How a store is."""
+
+    @property
+    def problem(self) -> ApiError | None:
+        """What the last write failed with, if it did."""
+        ...
+
+
 class Store(Engine, Outbox, Protocol):
     """Where tasks and the webhooks about them are kept."""
 
     @property
     def notice(self) -> str | None:
         """What a person should know of it: that it was damaged and begun anew."""
+        ...
+
+    @property
+    def state(self) -> StoreHealth:
+        """How it is."""
         ...
 
 
@@ -176,7 +192,9 @@ class Tasks:
         """Say what keeps tasks from being kept just now, for ``/ext/health``."""
         if self._opening is not None and self._opening.done() and self._opening.exception() is not None:
             return ["the task store cannot be opened"]
-        return [self._runner.fault] if self._runner is not None and self._runner.fault else []
+        found = [self._runner.fault] if self._runner is not None and self._runner.fault else []
+        problem = None if self._store is None else self._store.state.problem
+        return [*found, problem.message] if problem is not None else found
 
     # In
 
@@ -353,18 +371,7 @@ class Tasks:
     def _with_deliveries(self, ending: Ending, whole: StoredTask | None) -> Ending:
         if whole is None:
             return ending
-        task = Task(
-            whole.id,
-            whole.seq,
-            whole.origin,
-            whole.created_at,
-            RunProgress.of({}, ()),
-            status="cancelled",
-            finished_at=ending.at,
-            request=whole.request,
-            metadata=whole.metadata,
-        )
-        return replace(ending, deliveries=self._notices(task))
+        return replace(ending, deliveries=self._notices(ended_task(whole, "cancelled", ending.at, None)))
 
     async def prioritise(self, task_id: str, priority: int) -> Shown:
         """Change a queued task's priority. Raises ApiError TASK_NOT_FOUND, TASK_NOT_QUEUED."""

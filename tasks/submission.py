@@ -19,8 +19,8 @@ from .inputs import Source, apply, plan
 from .intake import Intake
 from .loras import Lora
 from .params import apply_params
+from .ports import NodeClasses
 from .progress import RunProgress
-from .runner import NodeClasses
 from .views import shown
 
 

@@ -25,11 +25,6 @@ class StoreError(Unavailable):
     def __init__(self, code: StoreCode, message: str, *, details: JSON | None = None) -> None:
         super().__init__(code, message, hint=HINTS[code], details=details)
 
-    @property
-    def status(self) -> int:
-        """Always the same: the server cannot do this now."""
-        return 503
-
 
 WORDS: tuple[tuple[str, StoreCode, str], ...] = (
     ("disk is full", "STORE_FULL", "The disk of the task store is full"),

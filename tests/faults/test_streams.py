@@ -67,7 +67,7 @@ async def reader(server, path="/ext/events"):
         ):
             async for line in reply.content:
                 if line.startswith(b"data: "):
-                    seen.append(line)
+                    seen.append(line)  # noqa: PERF401 - others look at it meanwhile
 
     reading = asyncio.create_task(read())
     await until(lambda: seen)
@@ -88,7 +88,7 @@ async def test_a_reader_that_stops_reading_is_cut_off_and_others_lose_nothing(in
             tasks.hub.publish("progress", {"number": sent, "filling": "x" * 8000}, "a-task")
             sent += 1
             most = max(most, buffered(theirs))
-            await until(lambda: len(seen) > sent)
+            await until(lambda wanted=sent: len(seen) > wanted)
         assert len(seen) == sent + 1
         assert most < 2 * event_routes.MOST_AT_ONCE * 8200
         await until(lambda: len(connections(server)) == 1)
