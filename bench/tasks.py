@@ -393,7 +393,7 @@ def _show_readers(options: argparse.Namespace, receipts: Receipts, load: float) 
     first = [min(times) - float(tick) for tick, times in receipts.at.items()]
     complete = sum(len(times) == options.readers for times in receipts.at.values())
     show(
-        f"{options.readers:,} readers of one run, 4 events a second: {complete} of {options.ticks} events came "
+        f"{options.readers:,} readers of a run, 4 events a second: {complete} of {options.ticks} events came "
         f"to all, its end to {receipts.ended:,}; the server used {load:.0%} of a core",
         ["from … to …", "p50", "p99", "longest"],
         [

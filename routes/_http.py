@@ -17,6 +17,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ApiError, InvalidRequest, NotFound
+from ..wire import dumps
 
 log = logging.getLogger("backplane")
 
@@ -63,24 +64,6 @@ def enveloped(handler: Handler) -> Handler:
             )
 
     return wrapped
-
-
-def dumps(value: Any) -> str:
-    """Encode *value* as compact JSON; NaN and infinities, which JSON lacks, become null."""
-    try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
 
 
 def reply(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

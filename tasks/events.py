@@ -9,12 +9,13 @@ the state.
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ..wire import dumps
 
 LOG_EVENTS = 20_000
 """Events kept for /ext/events: about 20 runs of 1,000 nodes, some 10 MB."""
@@ -72,9 +73,8 @@ class Log:
 class Hub:
     """Takes events in and wakes who waits for them. On the event loop only."""
 
-    def __init__(self, dumps: Callable[[Any], str] = json.dumps) -> None:
+    def __init__(self) -> None:
         self.epoch = uuid.uuid4().hex[:8]
-        self._dumps = dumps
         self._number = 0
         self._log = Log(LOG_EVENTS)
         self._tasks: dict[str, Log] = {}
@@ -91,7 +91,7 @@ class Hub:
         """Tell what happened. O(1) but for the readers, who are woken in slices."""
         self._number += 1
         body = data if task_id is None else {"task_id": task_id, **data}
-        event = Event(self._number, name, task_id, self._dumps(body).encode())
+        event = Event(self._number, name, task_id, dumps(body).encode())
         self._log.append(event)
         if task_id is not None:
             log = self._tasks.get(task_id)

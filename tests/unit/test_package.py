@@ -28,7 +28,7 @@ SHIPPED_FOLDERS = {
 }
 SHIPPED_FILES = {
     *("__init__.py", "catalog.py", "errors.py", "graph.py", "patch_engine.py", "services.py", "settings.py"),
-    *("validation.py", "pyproject.toml", "requirements.txt"),
+    *("validation.py", "wire.py", "pyproject.toml", "requirements.txt"),
     *("CHANGELOG.md", "LICENSE", "README.md", "README.zh.md"),
 }
 """What may be in the registry's archive; all the rest must be named by .comfyignore."""
