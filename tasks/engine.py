@@ -62,6 +62,8 @@ class QueuedRow:
     not_before: float
     attempt: int
     """Attempts made so far."""
+    last: bool = False
+    """Whether the next attempt is the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +280,8 @@ class Engine(Protocol):
     ) -> list[Reaped]:
         """Take back the tasks of nodes that are dead, or whose lease ran out.
 
-        A task whose cancellation was asked for is cancelled; one that had not begun is queued again as if it
-        had never been claimed. Otherwise it is queued again if *rerun* and
+        A task whose cancellation was asked for is cancelled; one that is not known to have begun is queued
+        again, its attempt counted, even if it was the last. Otherwise it is queued again if *rerun* and
         attempts are left, else ended as *ending*. *node* is who asks; its own tasks are left alone.
 
         *ending* may be a function, so that each task's webhooks can have its own payload: quick, and called

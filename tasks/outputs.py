@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from ..errors import JSON
+
+log = logging.getLogger("backplane")
 
 FindFile = Callable[[str, str, str], "Path | None"]
 """(filename, subfolder, type) → the file, as the host finds it."""
@@ -136,7 +139,11 @@ def read_ui(node_id: str, ui: Mapping[str, Any]) -> Iterator[Output]:
         if isinstance(values, list | tuple):
             listed = list(cast("list[Any]", values))
         for value in listed:
-            yield _output(node_id, str(name), value)
+            try:
+                yield _output(node_id, _clean(str(name)), value)
+            except Exception:  # whatever a pack hands out: it costs only itself
+                log.debug("an output of node %s", node_id, exc_info=True)
+                yield _value(node_id, "text", "unreadable", type(value).__name__, "text/plain")
 
 
 def _output(node_id: str, name: str, value: Any) -> Output:
@@ -153,23 +160,40 @@ def _output(node_id: str, name: str, value: Any) -> Output:
                 KINDS.get(media_type.partition("/")[0], "file"),
                 name,
                 media_type,
-                filename=filename,
-                subfolder=str(about.get("subfolder") or ""),
-                type=str(about.get("type") or "output"),
+                filename=_clean(filename),
+                subfolder=_clean(str(about.get("subfolder") or "")),
+                type=_clean(str(about.get("type") or "output")),
             )
     if isinstance(value, str):
-        return _value(node_id, "text", name, value, "text/plain")
-    if isinstance(value, bool):
-        return _value(node_id, "boolean", name, value, "application/json")
+        return _value(node_id, "text", name, _clean(value), "text/plain")
     if isinstance(value, int | float):
-        finite = value if math.isfinite(value) else None  # JSON has no NaN and no infinities
-        return _value(node_id, "number", name, finite, "application/json")
+        return _number(node_id, name, value)
     try:
-        plain = json.loads(json.dumps(value, allow_nan=False))
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        plain = json.loads(_clean(text))
     except (TypeError, ValueError, RecursionError):
-        return _value(node_id, "text", name, str(cast("object", value))[:MOST_TEXT], "text/plain")
+        return _value(node_id, "text", name, _clean(str(cast("object", value))[:MOST_TEXT]), "text/plain")
     return _value(node_id, "json", name, plain, "application/json")
 
+
+def _number(node_id: str, name: str, value: float) -> Output:
+    if isinstance(value, bool):
+        return _value(node_id, "boolean", name, value, "application/json")
+    if isinstance(value, int):
+        if value.bit_length() > MOST_BITS:
+            return _value(node_id, "text", name, f"{value:#x}"[:MOST_TEXT], "text/plain")
+        return _value(node_id, "number", name, value, "application/json")
+    finite = value if math.isfinite(value) else None  # JSON has no NaN and no infinities
+    return _value(node_id, "number", name, finite, "application/json")
+
+
+def _clean(text: str) -> str:
+    """Replace halves of surrogate pairs, which UTF-8 has no bytes for."""
+    return text.encode("utf-8", "replace").decode()
+
+
+MOST_BITS = 1024
+"""Longer whole numbers are shown as text: readers of JSON, Python's too, refuse them."""
 
 MOST_TEXT = 10_000
 """How much is kept of a value that is no JSON, in characters."""

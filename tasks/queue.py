@@ -14,6 +14,9 @@ from itertools import islice
 
 from .engine import QueuedRow
 
+FARTHEST_S = 300.0
+"""No pause before another attempt is longer: a task that is due later was told so by another clock."""
+
 
 @dataclass(slots=True)
 class _Level:
@@ -79,7 +82,9 @@ class FairQueue:
             self.add(replace(row, priority=priority), now=now)
 
     def due(self, now: float) -> None:
-        """Let in the tasks whose time has come."""
+        """Let in the tasks whose time has come; all, if the clock was set back since it was set."""
+        if any(at - now > FARTHEST_S for at, _ in self._later[:1]):
+            now = max(at for at, _ in self._later)
         while self._later and self._later[0][0] <= now:
             at, task_id = heapq.heappop(self._later)
             row = self._rows.get(task_id)

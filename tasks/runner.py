@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from ..errors import ApiError, Unavailable
@@ -224,9 +225,15 @@ class Runner:
             if time.monotonic() < self._host_waits_until:
                 return
             ids = self.queue.first(CLAIM_CANDIDATES)
+            empty = self._room() == DEPTH
+            if not empty:
+                # The last attempt must not be lost while it only waits: it goes when it can begin at once.
+                ids = list(takewhile(lambda task_id: not self._is_last(task_id), ids))
             if not ids:
                 return
-            claimed = await self._engine.claim(self._node, ids, now=now, lease_s=LEASE_S)
+            # What the queue has let in is due, whatever a clock that was set back says.
+            due = max(now, *(row.not_before for row in map(self.queue.get, ids) if row is not None))
+            claimed = await self._engine.claim(self._node, ids, now=due, lease_s=LEASE_S)
             if claimed is None:
                 await self._sync(now)  # others took them, or they were cancelled
                 if self.queue.first(CLAIM_CANDIDATES) == ids:
@@ -234,7 +241,13 @@ class Runner:
                         self.queue.remove(task_id)
                 return
             self.queue.taken(claimed.task.id)
+            if empty:
+                await self._engine.begin(claimed.lease, now)
             await self._dispatch(claimed)
+
+    def _is_last(self, task_id: str) -> bool:
+        row = self.queue.get(task_id)
+        return row is not None and row.last
 
     async def _dispatch(self, claimed: Claimed) -> None:
         task = live_task(claimed)
@@ -399,7 +412,10 @@ class Runner:
 
     def _changed(self, task: StoredTask) -> None:
         if task.status == "queued":
-            row = QueuedRow(task.id, task.seq, task.client, task.priority, task.not_before, task.attempt)
+            last = task.attempt + 1 >= task.max_attempts
+            row = QueuedRow(
+                task.id, task.seq, task.client, task.priority, task.not_before, task.attempt, last
+            )
             self.queue.add(row, now=time.time())
         else:
             self.queue.remove(task.id)

@@ -45,6 +45,9 @@ from .webhooks import Courier, Outbox
 
 log = logging.getLogger("backplane")
 
+FORECAST_TASKS = 10
+"""Up to how many tasks of one request it is worked out how long they will take: a third of a submit."""
+
 RECENT = 256
 """Finished tasks kept in memory: those that clients poll just after their end."""
 
@@ -226,10 +229,11 @@ class Tasks:
         seqs = await engine.submit(made, remembered)
         tasks: list[StoredTask] = []
         for new, seq in zip(made, seqs, strict=True):
-            runner.enqueue(QueuedRow(new.id, seq, new.client, new.priority, 0.0, 0))
+            runner.enqueue(QueuedRow(new.id, seq, new.client, new.priority, 0.0, 0, new.max_attempts <= 1))
             self.hub.publish("status", {"status": "queued"}, new.id)
-            needed = reachable(new.graph, new.request["targets"])
-            await runner.forecast.queued(new.id, new.graph, list(needed))
+            if len(made) <= FORECAST_TASKS:
+                needed = reachable(new.graph, new.request["targets"])
+                await runner.forecast.queued(new.id, new.graph, list(needed))
             tasks.append(as_stored(new, seq))
         return tasks
 

@@ -236,9 +236,9 @@ def reap(
     for seq in [*(row[0] for row in waiting), *nodes.lapsed(tx, node, now)]:
         task = read_task(one(tx.db, seq) or ())
         if task.started_at is None and task.status != "queued" and not task.cancel_requested:
-            # It waited behind another in ComfyUI's queue: nothing of it has run, no attempt was made.
+            # It waited behind another in ComfyUI's queue. The attempt counts all the same: it may have begun
+            # in the moment before the end.
             _requeue(tx, seq, not_before=0.0)
-            tx.db.execute("UPDATE tasks SET attempt=attempt-1 WHERE seq=?", (seq,))
             tx.db.execute("UPDATE details SET result=NULL WHERE seq=?", (seq,))
             taken.append(Reaped(task.id, "queued"))
             continue

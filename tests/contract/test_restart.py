@@ -49,7 +49,9 @@ async def test_after_a_kill_everything_that_was_accepted_reaches_an_end(lives):
         first, *others = await with_api(server, look)
 
     assert (first["status"], first["attempt"]) == ("cancelled", 2)
-    assert [(task["status"], task["attempt"]) for task in others] == [("succeeded", 1)] * 4
+    assert [task["status"] for task in others] == ["succeeded"] * 4
+    # the one that waited behind it in ComfyUI's own queue may have begun, for all anyone knows
+    assert [task["attempt"] for task in others] == [2, 1, 1, 1]
 
 
 @pytest.mark.timeout(400)

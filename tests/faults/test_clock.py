@@ -144,12 +144,7 @@ async def test_the_loop_neither_spins_nor_sleeps_after_a_jump(tasks, clock, jump
 
 @pytest.mark.parametrize(
     "jump",
-    [
-        pytest.param(jump, marks=pytest.mark.xfail(reason="not_before is a time of day: it waits that long"))
-        if jump < 0
-        else jump
-        for jump in JUMPS
-    ],
+    JUMPS,
 )
 async def test_a_jump_while_a_retry_waits_does_not_lose_it(tasks, host, clock, jump):
     first = await begun(tasks, host)

@@ -194,14 +194,16 @@ async def test_what_a_closed_engine_held_is_taken_back_at_once(rig: Rig):
 
 
 @pytest.mark.parametrize("rerun", [True, False])
-async def test_a_lost_task_that_had_not_begun_is_queued_as_if_never_claimed(rig: Rig, rerun: bool):
+async def test_a_lost_task_that_had_not_begun_is_queued_again_whatever_attempts_are_left(
+    rig: Rig, rerun: bool
+):
     gone, here = rig.open("gone"), rig.open("here")
     task_id = await submitted(gone, max_attempts=1)
     await gone.claim("gone", [task_id], now=NOW, lease_s=60)
     await gone.close()
     [reaped] = await here.reap("here", now=NOW + 1, rerun=rerun, ending=FAILED)
     stored = await got(here, task_id)
-    assert (reaped.status, stored.status, stored.attempt) == ("queued", "queued", 0)
+    assert (reaped.status, stored.status, stored.attempt) == ("queued", "queued", 1)
 
 
 @pytest.mark.parametrize(("rerun", "attempts"), [(False, 3), (True, 1)], ids=["not asked for", "no attempts"])
