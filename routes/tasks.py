@@ -194,10 +194,15 @@ class TaskRoutes:
     async def retry(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/tasks/{id}/retry."""
         known_query(request)
+        repeated = await self._repeated(request, b"")
+        if repeated is not None:
+            return repeated
         again = await self._tasks.again(request.match_info["id"])
-        task = await self._tasks.submit(again)
-        headers = {"Location": f"/ext/tasks/{task.id}"}
-        return reply(await self._tasks.show(task), status=202, headers=headers)
+        try:
+            task = await self._tasks.submit(again, self._remembering(request, b"", _one))
+        except AlreadyRememberedError as known:
+            return _replayed(known.first, b"")
+        return reply(first_view(task), status=202, headers={"Location": f"/ext/tasks/{task.id}"})
 
     async def _body(self, request: web.Request, intake: Intake) -> bytes:
         """Read the JSON of a request: its body, or the part ``task`` of a form that brings files too."""

@@ -19,6 +19,9 @@ from .prompt_queue import Item, PromptQueue
 from .registry import Registry
 from .validation import Verdict, validate_prompt
 
+SMALL = 32
+"""Nodes of a graph that is checked faster than a thread is asked; ComfyUI checks all on its loop."""
+
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
@@ -65,7 +68,10 @@ class Submissions:
         return verdict.targets, verdict.node_errors
 
     async def _verdict(self, graph: Any, targets: object) -> Verdict:
-        verdict = await asyncio.to_thread(self._validate, graph, targets)
+        if isinstance(graph, dict) and len(cast("JSON", graph)) <= SMALL:
+            verdict = self._validate(graph, targets)
+        else:
+            verdict = await asyncio.to_thread(self._validate, graph, targets)
         if verdict.error is not None:
             raise PromptRejected(verdict.error, verdict.node_errors)
         return verdict

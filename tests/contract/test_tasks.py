@@ -122,7 +122,9 @@ async def test_attempts_are_bounded(api):
 async def test_a_task_can_be_run_again_by_hand(api):
     failed = await api.run(flaky("value", 1), metadata={"order": "A-1"})
 
-    again = await api.post(f"/ext/tasks/{failed['id']}/retry", status=202)
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    again = await api.post(f"/ext/tasks/{failed['id']}/retry", status=202, headers=headers)
+    assert (await api.post(f"/ext/tasks/{failed['id']}/retry", status=202, headers=headers)) == again
     last = (await api.finish(again["id"]))[-1]
 
     assert again["id"] != failed["id"]
