@@ -11,10 +11,13 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from ..errors import ApiError
+from ..errors import JSON, ApiError
 from ..tasks import FINISHED, Tasks
 from ..tasks.events import Event, Hub
 from ._http import dumps, known_query
+
+STATE_TRIES = 20
+"""How often a task is shown anew because something happened to it meanwhile; events are rarer than that."""
 
 HEARTBEAT_S = 15.0
 """Proxies close connections that are silent for 30 to 60 seconds."""
@@ -51,17 +54,29 @@ class EventRoutes:
         known_query(request)
         hub = self._tasks.hub
         task_id = request.match_info["id"]
-        task = await self._tasks.find(task_id)  # answers 404 before a stream begins
+        await self._tasks.find(task_id)  # answers 404 before a stream begins
         number = hub.place(request.headers.get("Last-Event-ID"), task_id)
         response = await _opened(request)
         first = b""
         if number is None:
-            number = hub.newest
-            task = await self._tasks.find(task_id)
-            state = dumps(await self._tasks.show(task)).encode()
-            first = _encoded(hub, Event(number, "state", task_id, state))
+            number, document = await self._state(task_id)
+            first = _encoded(hub, Event(number, "state", task_id, dumps(document).encode()))
         await self._follow(request, response, task_id, number, first)
         return response
+
+    async def _state(self, task_id: str) -> tuple[int, JSON]:
+        """Give a task and the number of the last event that is in it already.
+
+        Showing a task may take a look into the store; what happens meanwhile would be told twice.
+        """
+        hub = self._tasks.hub
+        number, document = 0, {}
+        for _ in range(STATE_TRIES):
+            number = hub.newest
+            document = await self._tasks.show(await self._tasks.find(task_id))
+            if not hub.after(number, task_id):
+                break
+        return number, document
 
     async def _follow(
         self,
