@@ -13,8 +13,8 @@ from .tasks import Limits, Policy, Retention, Tasks
 from .tasks.intake import Inputs
 from .tasks.logs import Redactor
 from .tasks.notices import Notices
+from .tasks.service import Store
 from .tasks.signing import SecretError, parse_secrets
-from .tasks.store import open_engine
 from .tasks.webhooks import Courier
 
 VERSION = "0.1.0"
@@ -53,7 +53,7 @@ def build(settings: Settings, host: Host) -> Services:
     tasks = Tasks(
         host,
         catalog,
-        lambda node: open_engine(host.state_dir() / "tasks.sqlite3", node=node),
+        lambda node: _open_store(host.state_dir() / "tasks.sqlite3", node),
         notices=Notices(settings.webhook_url),
         courier=lambda outbox: Courier(outbox, outbound, secrets),
         check_url=outbound.check,
@@ -80,6 +80,13 @@ class _InputFolder:
 
     def folder(self) -> Path:
         return self.host.input_dir()
+
+
+def _open_store(path: Path, node: str) -> Store:
+    # Loading SQLite's library takes up to 0.3 s: not while ComfyUI imports us, but in the thread that opens it.
+    from .tasks.store import open_engine  # noqa: PLC0415
+
+    return open_engine(path, node=node)
 
 
 def _secrets(settings: Settings) -> tuple[bytes, ...]:
