@@ -83,7 +83,7 @@ class _InputFolder:
 
 
 def _open_store(path: Path, node: str) -> Store:
-    # Loading SQLite's library takes up to 0.3 s: not while ComfyUI imports us, but in the thread that opens it.
+    # Loading SQLite's library takes up to 0.3 s: not while ComfyUI imports the package.
     from .tasks.store import open_engine  # noqa: PLC0415
 
     return open_engine(path, node=node)
