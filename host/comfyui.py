@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import sys
 import threading
 import time
@@ -34,12 +33,14 @@ from server import PromptServer
 from .. import routes, services
 from .. import settings as settings_
 from ..errors import JSON, Unavailable
+from . import comfyui_lists as lists
 from .definitions import FileUse, file_use
 from .devices import AIMDO, describe_devices, meters_of
 from .history import TERMINAL, error_of, history_entry, queued_prompt
 from .inprocess import InProcessRequest, body_of, prompt_handler
 from .protocol import (
     Check,
+    ModelFolder,
     NewPrompt,
     NodeOutput,
     NodesCached,
@@ -49,7 +50,6 @@ from .protocol import (
     RunStarted,
 )
 from .reports import Reporter
-from .stamps import FRESH_S, folder_stamp
 from .v1 import node_info_v1
 from .watch import Finishing, HistoryEntry, Watch
 
@@ -154,32 +154,31 @@ class ComfyUI:
         if use is None:
             found = file_use(node_class, {*folder_paths.folder_names_and_paths, "unet", "clip"})
             use = FileUse(
-                None if found.lists is None else frozenset(map(_folder, found.lists)),
-                {param: _folder(name) for param, name in found.param_folders.items()},
+                None if found.lists is None else frozenset(map(lists.today, found.lists)),
+                {param: lists.today(name) for param, name in found.param_folders.items()},
             )
             self._uses[node_class] = use
         return use
 
     def file_list_stamps(self) -> Mapping[str, Hashable]:
         """A value per model folder and for the input folder that changes when the list does."""
-        stamps: dict[str, Hashable] = {}
-        for folder, (roots, *_) in list(folder_paths.folder_names_and_paths.items()):
-            if folder == "custom_nodes":
-                continue  # no models: all code of all packs, thousands of folders to look at
-            try:
-                stamps[folder] = (
-                    hash(tuple(self.model_files(folder))),
-                    tuple(os.stat(root).st_mtime_ns for root in roots if os.path.isdir(root)),  # noqa: PTH112, PTH116
-                )
-            except OSError:
-                stamps[folder] = None
-        stamps["input"] = folder_stamp(folder_paths.get_input_directory())
-        return stamps
+        return lists.file_list_stamps()
 
     def model_files(self, folder: str) -> Sequence[str]:
         """File names of one model folder, relative, as COMBO options show them."""
-        _refresh_if_fresh(folder)
-        return folder_paths.get_filename_list(folder)
+        return lists.model_files(folder)
+
+    def model_folders(self) -> Mapping[str, ModelFolder]:
+        """Every model folder by its name."""
+        return lists.model_folders()
+
+    def model_folder_aliases(self) -> Mapping[str, str]:
+        """Old names of folders."""
+        return lists.model_folder_aliases()
+
+    def models_changed(self, folder: str) -> None:
+        """Have ComfyUI read its own list of this folder anew."""
+        lists.forget(folder)
 
     # Runs
 
@@ -476,24 +475,3 @@ class ComfyUI:
             for node_id, entry in list(registry.nodes.items())
         }
         return registry.prompt_id, states, registry.dynprompt.get_display_node_id
-
-
-def _folder(name: str) -> str:
-    translate = getattr(folder_paths, "map_legacy", None)
-    return str(translate(name)) if translate is not None else name
-
-
-def _refresh_if_fresh(folder: str) -> None:
-    """Renew ComfyUI's own list where its folder changed so recently that the timestamp may hide it."""
-    scan = getattr(folder_paths, "get_filename_list_", None)
-    cached = folder_paths.filename_list_cache.get(_folder(folder))
-    if scan is None or cached is None or not cached[1]:
-        return
-    if max(cached[1].values()) > cached[2] - FRESH_S + _clock_offset():
-        # Replaced in one step, never removed: ComfyUI's own thread may be between look and use.
-        folder_paths.filename_list_cache[_folder(folder)] = scan(folder)
-
-
-def _clock_offset() -> float:
-    """The cache notes when it scanned by perf_counter, folders carry Unix time."""
-    return time.time() - time.perf_counter()

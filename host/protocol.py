@@ -283,6 +283,34 @@ class PromptRunner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """One kind of model and where its files lie. A new file goes into the first of *roots*."""
+
+    name: str
+    """As ComfyUI names it today, e.g. ``diffusion_models`` (once ``unet``)."""
+    roots: tuple[Path, ...]
+    """Absolute, in ComfyUI's order; the first file of a name wins. They need not exist."""
+    suffixes: frozenset[str]
+    """Lower-case, with the dot, e.g. ``.safetensors``; empty: any file counts."""
+
+
+class ModelFiles(Protocol):
+    """Where model files are. All methods may be called from any thread; they are quick."""
+
+    def model_folders(self) -> Mapping[str, ModelFolder]:
+        """Every model folder by its name, ``custom_nodes`` and the like left out."""
+        ...
+
+    def model_folder_aliases(self) -> Mapping[str, str]:
+        """Old names of folders: ``{"unet": "diffusion_models", "clip": "text_encoders"}``."""
+        ...
+
+    def models_changed(self, folder: str) -> None:
+        """Have the host read its own list of this folder anew when it is next asked for."""
+        ...
+
+
 class Machine(Protocol):
     """The files and devices of the server."""
 
@@ -314,7 +342,7 @@ class Machine(Protocol):
         ...
 
 
-class Host(NodeSource, PromptRunner, Machine, Protocol):
+class Host(NodeSource, PromptRunner, ModelFiles, Machine, Protocol):
     """A server that Backplane can run in."""
 
     @property

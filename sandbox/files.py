@@ -13,6 +13,8 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..host.protocol import ModelFolder
+
 MODEL_FOLDERS = (
     "checkpoints",
     "loras",
@@ -78,6 +80,12 @@ class Files:
     def models(self, folder: str) -> Path:
         """The folder of one kind of model."""
         return self.root / "models" / folder
+
+    def model_folders(self) -> Mapping[str, ModelFolder]:
+        """Every model folder, as Backplane's host shows them."""
+        return {
+            folder: ModelFolder(folder, (self.models(folder),), MODEL_SUFFIXES) for folder in MODEL_FOLDERS
+        }
 
     def state_dir(self) -> Path:
         """Backplane's own folder; no route reads it."""

@@ -15,6 +15,7 @@ import psutil
 from ..errors import JSON
 from ..host.protocol import (
     Check,
+    ModelFolder,
     NewPrompt,
     QueueChanged,
     QueueSnapshot,
@@ -110,6 +111,17 @@ class SandboxHost:
     def model_files(self, folder: str) -> Sequence[str]:
         """File names of one model folder."""
         return self.files.model_files(folder)
+
+    def model_folders(self) -> Mapping[str, ModelFolder]:
+        """Every model folder by its name."""
+        return self.files.model_folders()
+
+    def model_folder_aliases(self) -> Mapping[str, str]:
+        """Old names of folders, as ComfyUI has them."""
+        return {"unet": "diffusion_models", "clip": "text_encoders"}
+
+    def models_changed(self, folder: str) -> None:
+        """Nothing is kept that could be old."""
 
     # Where prompts run
 

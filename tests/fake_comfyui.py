@@ -208,7 +208,9 @@ class FakeComfyUI:
             parent, _, child = name.rpartition(".")
             if parent:
                 setattr(sys.modules[parent], child, sys.modules[name])
-        monkeypatch.delitem(sys.modules, "backplane.host.comfyui", raising=False)
+        for name in ("comfyui", "comfyui_lists"):
+            monkeypatch.delitem(sys.modules, f"backplane.host.{name}", raising=False)
+            monkeypatch.delattr(f"backplane.host.{name}", raising=False)
 
     def registry(self, prompt_id, graph):
         """Make a registry as ``reset_progress_state`` does when a prompt begins."""
