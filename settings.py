@@ -60,6 +60,32 @@ class Settings:
     """What webhooks are signed with: whsec_ and base64. Several, with spaces between, while keys change."""
     outbound_allow_private: bool = False
     """Let webhooks and file addresses lead to private networks and to plain http."""
+    download_hosts: str = ""
+    """Hosts beside Hugging Face, Civitai and GitHub that models may come from; spaces between, * for any."""
+    download_max_bytes: int = field(default=128 * 1024**3, metadata={"least": 1024})
+    """Largest file that is downloaded, in bytes."""
+    download_keep_free_bytes: int = field(default=1024**3, metadata={"least": 0})
+    """How much of a disk downloads leave free, in bytes."""
+    download_concurrency: int = field(default=2, metadata={"least": 1})
+    """How many downloads run at once; at most two of them from one host."""
+    download_connections: int = field(default=4, metadata={"least": 1})
+    """Up to how many connections one large file is fetched with where a single one is slow."""
+    download_stall_s: float = field(default=60.0, metadata={"least": 0.1})
+    """Seconds without a byte after which a connection is given up and begun anew."""
+    downloads_per_hour: int = field(default=120, metadata={"least": 0})
+    """How many downloads a client may ask for in an hour; 0: no limit."""
+    allow_pickle: bool = False
+    """Download formats that can run code when loaded (.ckpt, .pt, .pth, .bin, .pkl) too."""
+    hash_models: bool = True
+    """Work out the SHA-256 of model files in the background while nothing runs."""
+    hf_token: str = field(default="", repr=False)
+    """Token for Hugging Face; empty: HF_TOKEN, or the one that hf auth login keeps."""
+    civitai_token: str = field(default="", repr=False)
+    """API key for Civitai; empty: CIVITAI_API_TOKEN."""
+    github_token: str = field(default="", repr=False)
+    """Token for GitHub, for releases of private repositories; empty: GITHUB_TOKEN."""
+    object_stores: str = ""
+    """Where s3://, gs:// and az:// links may lead: bucket addresses such as s3://models, spaces between."""
 
 
 def variable_of(setting: str) -> str:

@@ -197,9 +197,9 @@ class TaskRoutes:
         repeated = await self._repeated(request, b"")
         if repeated is not None:
             return repeated
-        again = await self._tasks.again(request.match_info["id"])
         try:
-            task = await self._tasks.submit(again, self._remembering(request, b"", _one))
+            remember = self._remembering(request, b"", _one)
+            task = await self._tasks.repeat(request.match_info["id"], remember)
         except AlreadyRememberedError as known:
             return _replayed(known.first, b"")
         return reply(first_view(task), status=202, headers={"Location": f"/ext/tasks/{task.id}"})

@@ -111,7 +111,8 @@ class StoredTask:
     request: Mapping[str, Any]
     metadata: Mapping[str, Any]
     result: Mapping[str, Any]
-    """Of a finished task its :attr:`Ending.result`; of a running one the last ``progress``; else empty."""
+    """Of a finished task its :attr:`Ending.result`; of a running one the last ``progress``; of a queued one
+    nothing, but of what is not a prompt the last progress."""
     error: Mapping[str, Any] | None
     graph: Mapping[str, JSON] | None = None
     rev: int = 0
@@ -236,11 +237,20 @@ class Engine(Protocol):
         ...
 
     async def fail(self, lease: Lease, ending: Ending, *, retry_at: float | None) -> bool:
-        """End an attempt: queue the task again for *retry_at*, or, with None or no attempts left, end it."""
+        """End an attempt: queue the task again for *retry_at*, or, with None or no attempts left, end it.
+
+        Of what is not a prompt the ending's result is kept, if it has one, else the last progress.
+        """
         ...
 
-    async def release(self, lease: Lease) -> bool:
-        """Give a task back unrun: queued again, the attempt not counted."""
+    async def release(
+        self, lease: Lease, *, not_before: float = 0.0, result: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Give a task back: queued again, the attempt not counted. *result* is kept, but of no prompt."""
+        ...
+
+    async def defer(self, task_id: str, not_before: float) -> bool:
+        """Say when a queued task may begin; False if it is not queued."""
         ...
 
     async def cancel(self, task_id: str, ending: Ending) -> CancelOutcome:
@@ -283,6 +293,7 @@ class Engine(Protocol):
         A task whose cancellation was asked for is cancelled; one that is not known to have begun is queued
         again, its attempt counted, even if it was the last. Otherwise it is queued again if *rerun* and
         attempts are left, else ended as *ending*. *node* is who asks; its own tasks are left alone.
+        What is not a prompt (a download) always goes on where it was, and the attempt is not counted.
 
         *ending* may be a function, so that each task's webhooks can have its own payload: quick, and called
         in another thread with the task as it is then (``cancel_requested`` says what its end is to be). An

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from ..errors import JSON
 from .engine import Claimed, StoredTask
@@ -102,3 +104,17 @@ def copied(graph: Mapping[str, JSON]) -> JSON:
         }
         for node_id, node in graph.items()
     }
+
+
+class Finished:
+    """A task's end, made beside it: nobody may see it before it is on the disk."""
+
+    def __init__(self, task: Task, status: Any, at: float, error: TaskError | None) -> None:
+        self._shown = task
+        self._fields = {"status": status, "finished_at": at, "error": error}
+        self.task = replace(task, **self._fields)
+
+    def show(self) -> None:
+        """Let the task be seen as ended."""
+        for name, value in self._fields.items():
+            setattr(self._shown, name, value)

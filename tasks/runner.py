@@ -13,25 +13,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..errors import ApiError, Unavailable
-from ..host.protocol import (
-    NewPrompt,
-    PromptRejected,
-    RunEnded,
-)
+from ..host.protocol import NewPrompt, PromptRejected, RunEnded
 from ..validation import from_host, refuse
 from .engine import Claimed, Ending, Engine, NewDelivery, QueuedRow, Retention, StoredTask
 from .events import Hub
 from .forecast import Forecast
-from .handover import copied, ended_task, live_task, recorded
+from .handover import Finished, copied, ended_task, live_task, recorded
 from .live import LiveTasks
-from .ports import NodeClasses, TaskHost
+from .ports import NodeClasses, OtherTasks, TaskHost
 from .queue import FairQueue
 from .retry import error_of, pause_s
 from .task import Task, TaskError
@@ -40,6 +36,9 @@ log = logging.getLogger("backplane")
 
 CLIENT_ID = "backplane"
 """Client id of runs that name none: ComfyUI tells outputs only for prompts that have one."""
+
+PROMPT = "prompt"
+"""The kind of the tasks that ComfyUI runs."""
 
 DEPTH = 2
 """Prompts in ComfyUI's own queue: one that runs and one that waits behind it."""
@@ -84,6 +83,7 @@ class Runner:
         policy: Policy,
         deliveries: Callable[[Task], tuple[NewDelivery, ...]],
         ended: Callable[[Task], None],
+        others: Mapping[str, OtherTasks] | None = None,
     ) -> None:
         self.queue = FairQueue()
         self.forecast = Forecast()
@@ -97,6 +97,7 @@ class Runner:
         self._policy = policy
         self._deliveries = deliveries
         self._ended = ended
+        self._others = dict(others or {})
         self._woken = asyncio.Event()
         self._rev = 0
         self._host_waits_until = 0.0
@@ -352,7 +353,7 @@ class Runner:
         status = {"succeeded": "succeeded", "interrupted": "cancelled", "removed": "cancelled"}.get(
             event.status, "failed"
         )
-        done = _Finished(task, status, event.at, error)
+        done = Finished(task, status, event.at, error)
         final = done.task
         ending = Ending(
             final.status if final.status in {"succeeded", "cancelled"} else "failed",  # pyright: ignore[reportArgumentType]
@@ -411,7 +412,12 @@ class Runner:
             self._hub.publish("queue.changed", {"paused": self.paused, "length": len(self.queue)})
 
     def _changed(self, task: StoredTask) -> None:
-        if task.status == "queued":
+        other = self._others.get(task.kind)
+        if other is not None:
+            other.changed(task)
+        elif task.kind != PROMPT:
+            return  # of a newer Backplane that shares the store
+        elif task.status == "queued":
             last = task.attempt + 1 >= task.max_attempts
             row = QueuedRow(
                 task.id, task.seq, task.client, task.priority, task.not_before, task.attempt, last
@@ -422,7 +428,7 @@ class Runner:
         mine = self._live.get(task.id)
         if mine is not None and task.cancel_requested and task.node == self._node:
             self.cancel_live(mine)
-        if mine is None:
+        if mine is None and (other is None or other.live(task.id) is None):
             self._hub.changed(task.id)
             if task.finished_at is not None and self._hub.open(task.id):  # another process ran it
                 data = {"status": task.status, "finished_at": task.finished_at, "error": task.error}
@@ -442,6 +448,7 @@ class Runner:
 
     async def _beat(self, now: float) -> None:
         leases = [task.lease for task in self._live.all() if task.lease is not None]
+        leases += [lease for other in self._others.values() for lease in other.leases()]
         beat = await self._engine.beat(self._node, leases, now=now, lease_s=LEASE_S)
         for task_id in beat.lost:
             task = self._live.get(task_id)
@@ -449,10 +456,14 @@ class Runner:
                 log.warning("Task %s was taken over by another process", task_id)
                 self._host.cancel(task.prompt_id)
                 self._live.drop(task)
+            for other in self._others.values():
+                other.lost(task_id)
         for task_id in beat.cancel:
             task = self._live.get(task_id)
             if task is not None:
                 self.cancel_live(task)
+            for other in self._others.values():
+                other.stop(task_id)
         for task in self._live.all():
             if task.lease is not None and task.status == "running":
                 await self._engine.progress(task.lease, task.result())
@@ -484,17 +495,3 @@ class Runner:
 INTERRUPTED = TaskError("TASK_INTERRUPTED", "The server ended while the task ran.", retryable=True)
 
 _EVERY = {"_sync": SYNC_S, "_beat": BEAT_S, "_reap": REAP_S, "_prune": PRUNE_S}
-
-
-class _Finished:
-    """A task's end, made beside it: nobody may see it before it is on the disk."""
-
-    def __init__(self, task: Task, status: Any, at: float, error: TaskError | None) -> None:
-        self._shown = task
-        self._fields = {"status": status, "finished_at": at, "error": error}
-        self.task = replace(task, **self._fields)
-
-    def show(self) -> None:
-        """Let the task be seen as ended."""
-        for name, value in self._fields.items():
-            setattr(self._shown, name, value)

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -25,22 +24,22 @@ from ..host.protocol import (
     RunEnded,
     RunStarted,
 )
-from .engine import Ending, Engine, Query, QueuedRow, Remembered, StoredTask
+from .engine import Ending, Engine, QueuedRow, StoredTask
 from .events import Hub
 from .handover import ended_task
 from .intake import Inputs, Intake
-from .listing import Shown, already, created, never_ran, status_of, wanted, wider
+from .listing import Shown, already, never_ran
 from .live import LiveTasks
 from .logs import LogTap
 from .notices import Notices
-from .ports import NodeClasses, TaskHost
+from .ports import NodeClasses, OtherTasks, Ready, Remember, TaskHost
 from .progress import RunProgress
+from .reading import Reading
 from .results import Results
 from .runner import Policy, Runner
 from .submission import Desk, Limits, Submission, as_stored
 from .task import FINISHED, Task
 from .thumbnails import Thumbnails
-from .views import etag, shown
 from .webhooks import Courier, Outbox
 
 log = logging.getLogger("backplane")
@@ -50,10 +49,6 @@ FORECAST_TASKS = 10
 
 RECENT = 256
 """Finished tasks kept in memory: those that clients poll just after their end."""
-
-
-Remember = Callable[[Sequence[StoredTask]], Remembered]
-"""Makes what is kept for an Idempotency-Key of the tasks about to be queued."""
 
 
 class StoreHealth(Protocol):
@@ -79,10 +74,10 @@ class Store(Engine, Outbox, Protocol):
         ...
 
 
-class Tasks:
+class Tasks(Reading):
     """Every task that this server knows. *open_engine* blocks, and is called in a thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root's list of parts
         self,
         host: TaskHost,
         classes: NodeClasses,
@@ -95,33 +90,37 @@ class Tasks:
         check_url: Callable[[str], object] | None = None,
         redact: Callable[[str], str] | None = None,
         inputs: Inputs,
+        others: Sequence[OtherTasks] = (),
     ) -> None:
-        self.hub = Hub()
+        hub = Hub()
+        self.log_tap = LogTap(host.current_node, redact=redact)
+        limits = limits or Limits()
+        super().__init__(
+            LiveTasks(host, hub, adopt=self._adopt, began=self._began, over=self._over),
+            hub,
+            Results(
+                host,
+                self.log_tap,
+                Thumbnails(host.state_dir() / "thumbnails", limits.thumbnail_bytes),
+                inline_bytes=limits.inline_bytes,
+            ),
+            {other.kind: other for other in others},
+        )
         self.node = uuid.uuid4().hex
         self._host = host
         self._classes = classes
         self._open_engine = open_engine
-        self._limits = limits or Limits()
+        self._limits = limits
         self._desk = Desk(
             host, classes, max_attempts=self._limits.max_attempts, check_url=check_url or (lambda _url: None)
         )
         self._policy = policy or Policy()
-        self._live = LiveTasks(host, self.hub, adopt=self._adopt, began=self._began, over=self._over)
-        self._recent: OrderedDict[str, Task] = OrderedDict()
         self._foreign_number = 0
         self._store: Store | None = None
-        self._runner: Runner | None = None
         self._opening: asyncio.Task[tuple[Engine, Runner]] | None = None
         self._notices = notices or Notices()
         self.inputs = inputs
         self._make_courier = courier
-        self.log_tap = LogTap(host.current_node, redact=redact)
-        self.results = Results(
-            host,
-            self.log_tap,
-            Thumbnails(host.state_dir() / "thumbnails", self._limits.thumbnail_bytes),
-            inline_bytes=self._limits.inline_bytes,
-        )
         self._courier: Courier | None = None
 
     # Life
@@ -143,6 +142,8 @@ class Tasks:
         except Exception:
             return
         await runner.stop()
+        for other in self._others.values():
+            await other.end()
         if runner.forecast.changed:
             await engine.save("estimates", runner.forecast.to_json())
         if self._courier is not None:
@@ -161,7 +162,11 @@ class Tasks:
             policy=self._policy,
             deliveries=self._notices,
             ended=self._keep,
+            others=self._others,
         )
+        ready = Ready(engine, self.node, self.hub, self._notices.of, self._tell)
+        for other in self._others.values():
+            await other.begin(ready)
         await runner.start()
         self._runner = runner
         if self._make_courier is not None:
@@ -237,98 +242,6 @@ class Tasks:
             tasks.append(as_stored(new, seq))
         return tasks
 
-    # Where they stand
-
-    async def find(self, task_id: str) -> Shown:
-        """Give a task. Raises ApiError TASK_NOT_FOUND."""
-        task = self._live.get(task_id) or self._recent.get(task_id)
-        if task is not None:
-            return task
-        stored = await (await self.engine()).get(task_id)
-        # It may have begun while the store was read.
-        task = self._live.get(task_id) or self._recent.get(task_id) or stored
-        if task is None:
-            raise NotFound("TASK_NOT_FOUND", f"There is no task {task_id}.")
-        return task
-
-    async def show(self, task: Shown, *, nodes: bool = True) -> JSON:
-        """Give a task as replies carry it."""
-        progress = None
-        if nodes and isinstance(task, StoredTask) and not task.result and task.status not in FINISHED:
-            whole: StoredTask | None = task
-            if task.graph is None:
-                whole = await (await self.engine()).get(task.id, graph=True)
-            if whole is not None and whole.graph is not None:
-                targets = tuple(whole.request.get("targets") or ())
-                progress = RunProgress.of(whole.graph, targets)
-        eta_s = None if self._runner is None or task.status in FINISHED else self._runner.eta_s(task.id)
-        document = shown(task, place=self.place(task), eta_s=eta_s, nodes=nodes, progress=progress)
-        if nodes and task.status in FINISHED and task.request.get("delivery") == "base64":
-            await self.results.put_in(task, document)
-        return document
-
-    def place(self, task: Shown) -> int | None:
-        """Give a queued task's place in line, 1 for the next."""
-        if task.status != "queued":
-            return None
-        if isinstance(task, Task) and task.lease is None:
-            return self._live.place(task)
-        return None if self._runner is None else self._runner.place(task.id)
-
-    def etag(self, task: Shown) -> str:
-        """Give an ETag that changes whenever the task does."""
-        return etag(task, self.place(task))
-
-    async def wait(self, task_id: str, known: str | None, timeout_s: float) -> Shown:
-        """Wait until a task's ETag is another than *known*, or the time is up; give the task."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            task = await self.find(task_id)
-            left = deadline - time.monotonic()
-            if left <= 0 or (known is not None and self.etag(task) != known):
-                return task
-            await self.hub.wait(task_id, left)
-
-    async def wait_end(self, task_id: str, timeout_s: float) -> Shown:
-        """Wait until a task has ended, or the time is up; give the task."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            task = await self.find(task_id)
-            left = deadline - time.monotonic()
-            if left <= 0 or task.status in FINISHED:
-                return task
-            await self.hub.wait(task_id, left)
-
-    async def list(self, query: Query) -> tuple[list[Shown], int | None]:
-        """Give a page of tasks, the newest first, and where the next begins (None: no more)."""
-        engine = await self.engine()
-        statuses = query.statuses
-        # What runs here is newer here than in the store: statuses are told apart after the look.
-        asked = replace(query, statuses=wider(statuses))
-        found, following = await engine.list(asked)
-        tasks: list[Shown] = [self._live.get(task.id) or self._recent.get(task.id) or task for task in found]
-        if query.before is None:
-            known = {task.id for task in tasks}
-            foreign = [
-                task
-                for task in self._live.all()
-                if task.lease is None and task.id not in known and wanted(task, query)
-            ]
-            tasks = sorted([*foreign, *tasks], key=created, reverse=True)
-        if statuses:
-            tasks = [task for task in tasks if status_of(task) in statuses]
-        return tasks, following
-
-    async def find_many(self, ids: Sequence[str]) -> list[Shown]:
-        """Give those of *ids* that exist, the newest first."""
-        stored = {task.id: task for task in await (await self.engine()).get_many(ids)}
-        found = [
-            task
-            for task_id in dict.fromkeys(ids)
-            if (task := self._live.get(task_id) or self._recent.get(task_id) or stored.get(task_id))
-        ]
-        return sorted(found, key=created, reverse=True)
-
     # Changes
 
     async def cancel(self, task_id: str) -> Shown:
@@ -347,7 +260,9 @@ class Tasks:
         engine, runner = await self._ready()
         now = time.time()
         whole = await engine.get(task_id, graph=True)
-        ending = Ending("cancelled", now, {} if whole is None else never_ran(whole, now))
+        other = self._other(task)
+        result = {} if whole is None or other is not None else never_ran(whole, now)
+        ending = Ending("cancelled", now, result)
         outcome = await engine.cancel(task_id, self._with_deliveries(ending, whole))
         if outcome == "cancelled":
             runner.queue.remove(task_id)
@@ -356,10 +271,16 @@ class Tasks:
             self.hub.ended(task_id)
             runner.wake()
             self._tell()
+            gone = await engine.get(task_id)
+            if other is not None and gone is not None:
+                other.changed(gone)
         elif outcome == "requested":
             live = self._live.get(task_id)
             if live is not None:
                 await self._cancel_live(live)
+            elif other is not None and other.live(task_id) is not None:
+                other.stop(task_id)
+                await self.wait_end(task_id, 5.0)
         task = await self.find(task_id)
         if outcome == "finished" and task.status != "cancelled":
             raise already(task)
@@ -384,6 +305,9 @@ class Tasks:
         if not await engine.prioritise(task_id, priority):
             raise Conflict("TASK_NOT_QUEUED", "Only a task that waits in the queue has a priority to change.")
         runner.queue.prioritise(task_id, priority, now=time.time())
+        changed = await engine.get(task_id)
+        if changed is not None and changed.kind in self._others:
+            self._others[changed.kind].changed(changed)
         self.hub.publish("status", {"status": "queued", "priority": priority}, task_id)
         return await self.find(task_id)
 
@@ -393,13 +317,23 @@ class Tasks:
         if task.status not in FINISHED:
             raise Conflict("TASK_NOT_FINISHED", "Cancel the task first.")
         await (await self.engine()).delete(task_id)
+        other = self._other(task)
+        if other is not None and isinstance(task, StoredTask):
+            other.forgotten(task)
         self._recent.pop(task_id, None)
 
-    async def again(self, task_id: str) -> Submission:
-        """Give the submission that runs a finished task's workflow once more."""
+    async def repeat(self, task_id: str, remember: Remember | None) -> StoredTask:
+        """Queue a finished task once more, as a new one."""
         task = await self.find(task_id)
         if task.status not in FINISHED:
             raise Conflict("TASK_NOT_FINISHED", "Only a task that has ended can be run again.")
+        other = self._other(task)
+        if other is not None and isinstance(task, StoredTask):
+            return await other.again(task, remember)
+        return await self.submit(await self.again(task_id), remember)
+
+    async def again(self, task_id: str) -> Submission:
+        """Give the submission that runs a finished prompt's workflow once more."""
         whole = await (await self.engine()).get(task_id, graph=True)
         if whole is None or whole.graph is None:
             raise NotFound("TASK_NOT_FOUND", "The task's workflow is no longer kept.")

@@ -52,7 +52,9 @@ def shown(
     document["warnings"] = result.get("warnings", [])
     document["changes"] = list(task.request.get("changes") or ())
     document["metadata"] = dict(task.metadata)
-    document["prompt_id"] = result.get("prompt_id") or task.id
+    document["download"] = None
+    is_prompt = document["kind"] == "prompt"
+    document["prompt_id"] = result.get("prompt_id") or (task.id if is_prompt else None)
     document["batch_id"] = task.batch_id
     document["retry_of"] = task.retry_of
     return document

@@ -195,9 +195,16 @@ class SqliteEngine:
         packed = await self._coder.run(lambda _: PackedEnding(ending))
         return await self._writer.run(lambda tx: moves.fail(tx, lease, packed, retry_at))
 
-    async def release(self, lease: Lease) -> bool:
-        """Give a task back unrun: queued again, the attempt not counted."""
-        return await self._writer.run(lambda tx: moves.release(tx, lease))
+    async def release(
+        self, lease: Lease, *, not_before: float = 0.0, result: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Give a task back: queued again, the attempt not counted."""
+        encoded = None if result is None else await self._coder.run(lambda _: encode(result))
+        return await self._writer.run(lambda tx: moves.release(tx, lease, not_before, encoded))
+
+    async def defer(self, task_id: str, not_before: float) -> bool:
+        """Say when a queued task may begin."""
+        return await self._writer.run(lambda tx: moves.defer(tx, task_id, not_before))
 
     async def cancel(self, task_id: str, ending: Ending) -> CancelOutcome:
         """End a queued task as *ending*; of a running one note that its end was asked for."""

@@ -25,6 +25,9 @@ from .writer import Transaction
 HELD = "id=? AND attempt=? AND node=? AND status IN ('running', 'canceling')"
 """The fence: true only for who holds the lease."""
 
+PROMPT = "prompt"
+"""The kind of task that begins anew at each attempt. Every other keeps its result and goes on from there."""
+
 FREED = "node=NULL, lease_until=NULL, lease_ticks=NULL"
 
 
@@ -104,18 +107,21 @@ def claim(
     """Give the first that is queued and due to *node*; its row of :data:`~.rows.SELECT`."""
     for task_id in ids:
         found = tx.db.execute(
-            "SELECT seq FROM tasks WHERE id=? AND status='queued' AND not_before<=? AND cancel_requested=0",
+            "SELECT seq, kind FROM tasks"
+            " WHERE id=? AND status='queued' AND not_before<=? AND cancel_requested=0",
             (task_id, now),
         ).fetchone()
         if found is None:
             continue
+        seq, kind = found
         nodes.beat(tx, node, now)
         tx.db.execute(
             "UPDATE tasks SET status='running', node=?, attempt=attempt+1, started_at=NULL,"
             " lease_until=?, lease_ticks=?, rev=? WHERE seq=?",
-            (node, now + lease_s, nodes.until(lease_s), tx.rev(), found[0]),
+            (node, now + lease_s, nodes.until(lease_s), tx.rev(), seq),
         )
-        tx.db.execute("UPDATE details SET result=NULL, error=NULL WHERE seq=?", found)
+        tx.db.execute("UPDATE details SET error=NULL WHERE seq=?", (seq,))
+        _begin_anew(tx, seq, kind)
         return one(tx.db, task_id)
     return None
 
@@ -171,28 +177,45 @@ def complete(tx: Transaction, lease: Lease, ending: PackedEnding) -> bool:
 def fail(tx: Transaction, lease: Lease, ending: PackedEnding, retry_at: float | None) -> bool:
     """End an attempt, and the task if it is not to be tried again."""
     held = tx.db.execute(
-        f"SELECT seq, attempt < max_attempts FROM tasks WHERE {HELD}",  # noqa: S608
+        f"SELECT seq, kind, attempt < max_attempts FROM tasks WHERE {HELD}",  # noqa: S608
         _fence(lease),
     ).fetchone()
     if held is None:
         return False
-    seq, left = held
+    seq, kind, left = held
     if retry_at is None or not left:
         _end(tx, seq, lease.task_id, ending)
         return True
     _requeue(tx, seq, not_before=retry_at)
-    tx.db.execute("UPDATE details SET result=NULL, error=? WHERE seq=?", (ending.error, seq))
+    result = None if ending.empty else ending.result
+    tx.db.execute(
+        "UPDATE details SET result=coalesce(?, result), error=? WHERE seq=?", (result, ending.error, seq)
+    )
+    _begin_anew(tx, seq, kind)
     return True
 
 
-def release(tx: Transaction, lease: Lease) -> bool:
+def release(
+    tx: Transaction, lease: Lease, not_before: float = 0.0, result: str | bytes | None = None
+) -> bool:
     """Give a task back; the attempt does not count."""
-    held = _held(tx, lease)
+    held = tx.db.execute(f"SELECT seq, kind FROM tasks WHERE {HELD}", _fence(lease)).fetchone()  # noqa: S608
     if held is None:
         return False
-    _requeue(tx, held[0], not_before=0.0)
-    tx.db.execute("UPDATE tasks SET attempt=attempt-1 WHERE seq=?", held[:1])
-    tx.db.execute("UPDATE details SET result=NULL WHERE seq=?", held[:1])
+    seq, kind = held
+    _requeue(tx, seq, not_before=not_before)
+    tx.db.execute("UPDATE tasks SET attempt=attempt-1 WHERE seq=?", (seq,))
+    tx.db.execute("UPDATE details SET result=coalesce(?, result) WHERE seq=?", (result, seq))
+    _begin_anew(tx, seq, kind)
+    return True
+
+
+def defer(tx: Transaction, task_id: str, not_before: float) -> bool:
+    """Say when a queued task may begin."""
+    found = tx.db.execute("SELECT seq FROM tasks WHERE id=? AND status='queued'", (task_id,)).fetchone()
+    if found is None:
+        return False
+    tx.db.execute("UPDATE tasks SET not_before=?, rev=? WHERE seq=?", (not_before, tx.rev(), found[0]))
     return True
 
 
@@ -235,16 +258,20 @@ def reap(
     waiting = tx.db.execute("SELECT seq FROM tasks WHERE status='queued' AND cancel_requested=1").fetchall()
     for seq in [*(row[0] for row in waiting), *nodes.lapsed(tx, node, now)]:
         task = read_task(one(tx.db, seq) or ())
-        if task.started_at is None and task.status != "queued" and not task.cancel_requested:
+        goes_on = task.kind != PROMPT  # its process ended, which is no failure of its own
+        waited = task.started_at is None and task.status != "queued" and not goes_on
+        if waited and not task.cancel_requested:
             # It waited behind another in ComfyUI's queue. The attempt counts all the same: it may have begun
             # in the moment before the end.
             _requeue(tx, seq, not_before=0.0)
-            tx.db.execute("UPDATE details SET result=NULL WHERE seq=?", (seq,))
+            _begin_anew(tx, seq, task.kind)
             taken.append(Reaped(task.id, "queued"))
             continue
-        if rerun and not task.cancel_requested and task.attempt < task.max_attempts:
+        if not task.cancel_requested and (goes_on or (rerun and task.attempt < task.max_attempts)):
             _requeue(tx, seq, not_before=0.0)
-            tx.db.execute("UPDATE details SET result=NULL WHERE seq=?", (seq,))
+            if goes_on:
+                tx.db.execute("UPDATE tasks SET attempt=attempt-1 WHERE seq=?", (seq,))
+            _begin_anew(tx, seq, task.kind)
             taken.append(Reaped(task.id, "queued"))
             continue
         last = PackedEnding(ending(task))
@@ -335,6 +362,11 @@ def _requeue(tx: Transaction, seq: int, *, not_before: float) -> None:
         f"UPDATE tasks SET status='queued', started_at=NULL, not_before=?, {FREED}, rev=? WHERE seq=?",  # noqa: S608
         (not_before, tx.rev(), seq),
     )
+
+
+def _begin_anew(tx: Transaction, seq: int, kind: str) -> None:
+    if kind == PROMPT:
+        tx.db.execute("UPDATE details SET result=NULL WHERE seq=?", (seq,))
 
 
 def _held(tx: Transaction, lease: Lease) -> tuple[int, bool] | None:

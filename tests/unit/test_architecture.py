@@ -11,14 +11,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 EVERYWHERE = {"errors", "settings", "wire", "host.protocol"}
 PURE = {"graph", "nodespec", "catalog", "validation", "patch_engine", "conversion"}
+MODELS = {"modelfiles", "models", "downloads", "downloader", "needs"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"host"},
     "host": {"routes", "services", "tasks", *PURE},
     "sandbox": {"host", "routes", "services", "tasks", *PURE},
-    "routes": {"services", "tasks", *PURE},
-    "services": {"tasks", "access", *PURE},
+    "routes": {"services", "tasks", *MODELS, *PURE},
+    "services": {"tasks", "access", *MODELS, *PURE},
     "tasks": {"access", "catalog", "nodespec", "validation", "patch_engine", "conversion", "graph"},
     "access": set(),
+    "modelfiles": set(),
+    "models": {"modelfiles"},
+    "downloads": {"modelfiles", "models", "access", "tasks"},
+    "downloader": {"downloads", "modelfiles", "models", "access", "tasks"},
+    "needs": {"modelfiles", "models", "access", "catalog", "nodespec", "graph"},
     "conversion": {"catalog", "nodespec", "graph"},
     "patch_engine": {"validation", "catalog", "nodespec", "graph"},
     "validation": {"catalog", "nodespec", "graph"},

@@ -24,10 +24,10 @@ PYPROJECT: dict[str, Any] = tomllib.loads(ROOT.joinpath("pyproject.toml").read_t
 SHIPPED_FOLDERS = {
     "access",
     *("catalog", "conversion", "data", "docs", "host", "nodespec", "patch_engine", "routes", "tasks"),
-    *("validation", "web"),
+    *("downloads", "modelfiles", "models", "needs", "validation", "web"),
 }
 SHIPPED_FILES = {
-    *("__init__.py", "catalog.py", "errors.py", "graph.py", "patch_engine.py", "services.py", "settings.py"),
+    *("__init__.py", "catalog.py", "downloader.py", "errors.py", "graph.py", "patch_engine.py", "services.py", "settings.py"),
     *("validation.py", "wire.py", "pyproject.toml", "requirements.txt"),
     *("CHANGELOG.md", "LICENSE", "README.md", "README.zh.md"),
 }
