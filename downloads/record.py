@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import JSON
+from ..tasks.engine import StoredTask
+from ..tasks.task import FINISHED
 from .plan import Found, Pace, Received, Target, Wanted
+
+PAUSED = 32_503_680_000.0
+"""When a paused download may begin, in Unix seconds: not before the year 3000."""
 
 NO_PACE = Pace("resolving")
 
@@ -98,27 +103,41 @@ class Record:
             files=tuple(document.get("files") or ()),
         )
 
-    def view(self, wanted: Wanted) -> JSON:
-        """Give what replies show as ``download``: no path of this machine, no secret."""
-        found = self.found
-        facts = about(found) if found else dict.fromkeys(_ABOUT)
-        return {
-            "phase": self.phase,
-            "url": wanted.url,
-            **facts,
-            "folder": self.target.folder if self.target else None,
-            "name": self.target.name if self.target else None,
-            "size": self.received.size if self.received else self.size,
-            "received": self.received.size if self.received else self.pace.received,
-            "speed": self.pace.speed if self.phase == "downloading" else None,
-            "connections": self.pace.connections if self.phase == "downloading" else 0,
-            "retries": self.pace.retries,
-            "note": self.pace.note,
-            "sha256": self.received.sha256 if self.received else wanted.sha256 or (found and found.sha256),
-            "verified_by": self.received.verified_by if self.received else None,
-            "skipped": self.skipped,
-            "files": list(self.files),
-        }
+
+def phase_of(task: StoredTask, record: Record) -> str:
+    """Say where a download stands: its task's status knows better than what was last written down."""
+    if task.status in FINISHED:
+        return "completed" if task.status == "succeeded" else task.status
+    if task.status == "queued":
+        return "paused" if task.not_before >= PAUSED else "retrying" if task.error else "queued"
+    return record.phase
+
+
+def view(task: StoredTask) -> JSON:
+    """Give what replies show as ``download``: no path of this machine, no secret."""
+    record, wanted = (
+        Record.from_json(task.result or task.request.get("resume") or {}),
+        wanted_of(task.request),
+    )
+    phase, found, received = phase_of(task, record), record.found, record.received
+    runs = phase == "downloading"
+    return {
+        "phase": phase,
+        "url": wanted.url,
+        **(about(found) if found else dict.fromkeys(_ABOUT)),
+        "folder": record.target.folder if record.target else None,
+        "name": record.target.name if record.target else None,
+        "size": received.size if received else record.size,
+        "received": received.size if received else record.pace.received,
+        "speed": record.pace.speed if runs else None,
+        "connections": record.pace.connections if runs else 0,
+        "retries": record.pace.retries,
+        "note": record.pace.note if task.status not in FINISHED else None,
+        "sha256": received.sha256 if received else wanted.sha256 or (found and found.sha256),
+        "verified_by": received.verified_by if received else None,
+        "skipped": record.skipped,
+        "files": list(record.files),
+    }
 
 
 _ABOUT = ("source", "page", "licence", "gated", "base_model", "trigger_words", "revision", "scan", "notes")

@@ -15,17 +15,15 @@ from urllib.parse import quote
 from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ..errors import JSON, ApiError, Conflict, InvalidRequest, NotFound
+from ..errors import JSON, ApiError, InvalidRequest, NotFound
 from ..settings import Settings
 from ..tasks import (
     FINISHED,
     STATUSES,
     AlreadyRememberedError,
     Query,
-    Remembered,
     Submission,
     Tasks,
-    first_view,
 )
 from ..tasks.engine import StoredTask
 from ..tasks.inputs import read_files
@@ -36,7 +34,6 @@ from ..tasks.params import read_params
 from ..tasks.thumbnails import WIDTHS
 from ._http import (
     body_too_large,
-    dumps,
     known_query,
     matches_etag,
     parse_json,
@@ -47,6 +44,7 @@ from ._http import (
     read_model,
     reply,
 )
+from ._repeats import Repeats, replayed
 
 MOST_IDS = 200
 """How many tasks one request may ask for by id: about 16 KB of query."""
@@ -140,6 +138,7 @@ class TaskRoutes:
     def __init__(self, tasks: Tasks, settings: Settings) -> None:
         self._tasks = tasks
         self._settings = settings
+        self._repeats = Repeats(tasks)
 
     # In
 
@@ -149,19 +148,19 @@ class TaskRoutes:
         wait = query_seconds(request, "wait", most=MOST_WAIT_S)
         async with self._tasks.inputs.intake() as intake:
             raw = await self._body(request, intake)
-            repeated = await self._repeated(request, raw)
+            repeated = await self._repeats.repeated(request, raw)
             if repeated is not None:
                 return repeated
             body = parse_model(await parse_json(raw), NewTask)
             try:
                 task = await self._tasks.submit(
-                    _submission(body), self._remembering(request, raw, _one), intake
+                    _submission(body), self._repeats.remembering(request, raw, self._one), intake
                 )
             except AlreadyRememberedError as known:
-                return _replayed(known.first, raw)
+                return replayed(known.first, raw)
         headers = {"Location": f"/ext/tasks/{task.id}"}
         if wait is None:
-            return reply(first_view(task), status=202, headers=headers)
+            return reply(self._tasks.first_view(task), status=202, headers=headers)
         late = await self._tasks.wait_end(task.id, wait)
         status = 200 if late.status in FINISHED else 202
         return reply(await self._tasks.show(late), status=status, headers=headers)
@@ -170,7 +169,7 @@ class TaskRoutes:
         """POST /ext/tasks/batch."""
         known_query(request)
         raw = await read_body(request, limit=self._settings.max_body_bytes)
-        repeated = await self._repeated(request, raw)
+        repeated = await self._repeats.repeated(request, raw)
         if repeated is not None:
             return repeated
         body = parse_model(await parse_json(raw), NewBatch)
@@ -182,10 +181,10 @@ class TaskRoutes:
 
         try:
             async with self._tasks.inputs.intake() as intake:
-                remember = self._remembering(request, raw, answer)
+                remember = self._repeats.remembering(request, raw, answer)
                 tasks = await self._tasks.submit_all(submissions, remember, intake)
         except AlreadyRememberedError as known:
-            return _replayed(known.first, raw)
+            return replayed(known.first, raw)
         except ApiError as error:
             raise _of_batch(error) from error
         document = _batch(batch_id, cast("Sequence[StoredTask]", tasks))
@@ -194,15 +193,15 @@ class TaskRoutes:
     async def retry(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/tasks/{id}/retry."""
         known_query(request)
-        repeated = await self._repeated(request, b"")
+        repeated = await self._repeats.repeated(request, b"")
         if repeated is not None:
             return repeated
         try:
-            remember = self._remembering(request, b"", _one)
+            remember = self._repeats.remembering(request, b"", self._one)
             task = await self._tasks.repeat(request.match_info["id"], remember)
         except AlreadyRememberedError as known:
-            return _replayed(known.first, b"")
-        return reply(first_view(task), status=202, headers={"Location": f"/ext/tasks/{task.id}"})
+            return replayed(known.first, b"")
+        return reply(self._tasks.first_view(task), status=202, headers={"Location": f"/ext/tasks/{task.id}"})
 
     async def _body(self, request: web.Request, intake: Intake) -> bytes:
         """Read the JSON of a request: its body, or the part ``task`` of a form that brings files too."""
@@ -225,23 +224,9 @@ class TaskRoutes:
             raise InvalidRequest("INVALID_REQUEST", "The form has no part named task, which holds the JSON.")
         return raw
 
-    async def _repeated(self, request: web.Request, raw: bytes) -> web.Response | None:
-        key = _key(request)
-        if key is None:
-            return None
-        first = await (await self._tasks.engine()).recall(_scope(request), key)
-        return None if first is None else _replayed(first, raw)
-
-    def _remembering(self, request: web.Request, raw: bytes, answer: Any) -> Any:
-        key = _key(request)
-        if key is None:
-            return None
-
-        def remember(made: Sequence[StoredTask]) -> Remembered:
-            text = dumps(answer(made))
-            return Remembered(_scope(request), key, _sha256(raw), 202, text, time.time())
-
-        return remember
+    def _one(self, made: Sequence[StoredTask]) -> JSON:
+        [task] = made
+        return self._tasks.first_view(task)
 
     # Out
 
@@ -277,6 +262,12 @@ class TaskRoutes:
         if matches_etag(request, headers["ETag"]):
             return web.Response(status=304, headers=headers)
         return reply(await self._tasks.show(task), headers=headers)
+
+    async def batch(self, request: web.Request) -> web.StreamResponse:
+        """GET /ext/tasks/batch/{id}."""
+        known_query(request, "wait")
+        wait = query_seconds(request, "wait", most=MOST_WAIT_S)
+        return reply(await self._tasks.batch(request.match_info["id"], wait or 0.0))
 
     async def preview(self, request: web.Request) -> web.StreamResponse:
         """GET /ext/tasks/{id}/preview."""
@@ -417,11 +408,6 @@ def _submission(body: NewTask, batch_id: str | None = None) -> Submission:
     )
 
 
-def _one(made: Sequence[StoredTask]) -> JSON:
-    [task] = made
-    return first_view(task)
-
-
 def _batch(batch_id: str, made: Sequence[StoredTask]) -> JSON:
     return {"batch_id": batch_id, "ids": [task.id for task in made], "url": f"/ext/tasks?batch={batch_id}"}
 
@@ -429,38 +415,6 @@ def _batch(batch_id: str, made: Sequence[StoredTask]) -> JSON:
 def _of_batch(error: ApiError) -> ApiError:
     return type(error)(
         error.code, error.message, hint="Nothing of the batch was queued.", details=error.details
-    )
-
-
-def _key(request: web.Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
-        raise _wrong("Idempotency-Key", "Idempotency-Key must be 1 to 255 printable ASCII characters.")
-    return key
-
-
-def _scope(request: web.Request) -> str:
-    return f"{request.method} {request.path.removeprefix('/api')}"
-
-
-def _sha256(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()
-
-
-def _replayed(first: Remembered, raw: bytes) -> web.Response:
-    if first.body_sha256 != _sha256(raw):
-        raise Conflict(
-            "IDEMPOTENCY_CONFLICT",
-            "This Idempotency-Key was used before with another body.",
-            hint="Use a new key for a new request.",
-        )
-    return web.Response(
-        text=first.answer,
-        status=first.status,
-        content_type="application/json",
-        headers={"Idempotent-Replayed": "true", "Cache-Control": "no-store"},
     )
 
 

@@ -17,8 +17,12 @@ from .ports import OtherTasks
 from .progress import RunProgress
 from .results import Results
 from .runner import Runner
+from .submission import first_view
 from .task import FINISHED, Task
-from .views import etag, shown
+from .views import batch_shown, etag, shown
+
+MOST_OF_BATCH = 1000
+"""A request makes no more tasks than that."""
 
 
 class Reading(ABC):
@@ -82,6 +86,26 @@ class Reading(ABC):
         if nodes and task.status in FINISHED and task.request.get("delivery") == "base64":
             await self.results.put_in(task, document)
         return document
+
+    def first_view(self, task: StoredTask) -> JSON:
+        """Give a task as replies carry it at the moment in which it is queued."""
+        other = self._other(task)
+        return first_view(task) if other is None else {**first_view(task), **other.shown(task)}
+
+    async def batch(self, batch_id: str, wait_s: float = 0.0) -> JSON:
+        """Say how a batch stands, as soon as it has ended or *wait_s* seconds are up.
+
+        Raises ApiError TASK_NOT_FOUND if no task of it is known.
+        """
+        deadline = time.monotonic() + wait_s
+        while True:
+            tasks, _ = await self.list(Query(limit=MOST_OF_BATCH, batch_id=batch_id))
+            if not tasks:
+                raise NotFound("TASK_NOT_FOUND", f"There is no batch {batch_id}.")
+            left = deadline - time.monotonic()
+            if left <= 0 or all(task.status in FINISHED for task in tasks):
+                return batch_shown(batch_id, [await self.show(task, nodes=False) for task in tasks])
+            await self.hub.wait(None, min(left, 1.0))
 
     def place(self, task: Shown) -> int | None:
         """Give a queued task's place in line, 1 for the next."""

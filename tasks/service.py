@@ -107,13 +107,13 @@ class Tasks(Reading):
             {other.kind: other for other in others},
         )
         self.node = uuid.uuid4().hex
+        self.check_url: Callable[[str], object] = check_url or _any_url
+        """Judges the address of a webhook. Raises ApiError OUTBOUND_REFUSED."""
         self._host = host
         self._classes = classes
         self._open_engine = open_engine
         self._limits = limits
-        self._desk = Desk(
-            host, classes, max_attempts=self._limits.max_attempts, check_url=check_url or (lambda _url: None)
-        )
+        self._desk = Desk(host, classes, max_attempts=self._limits.max_attempts, check_url=self.check_url)
         self._policy = policy or Policy()
         self._foreign_number = 0
         self._store: Store | None = None
@@ -261,7 +261,7 @@ class Tasks(Reading):
         now = time.time()
         whole = await engine.get(task_id, graph=True)
         other = self._other(task)
-        result = {} if whole is None or other is not None else never_ran(whole, now)
+        result = {} if whole is None else whole.result if other is not None else never_ran(whole, now)
         ending = Ending("cancelled", now, result)
         outcome = await engine.cancel(task_id, self._with_deliveries(ending, whole))
         if outcome == "cancelled":
@@ -430,3 +430,7 @@ class QueueFull(Unavailable):
 def _log_failure(opening: asyncio.Task[Any]) -> None:
     if not opening.cancelled() and opening.exception() is not None:
         log.error("The task store cannot be opened", exc_info=opening.exception())
+
+
+def _any_url(_url: str) -> None:
+    """Judge nothing."""

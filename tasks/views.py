@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -58,6 +59,38 @@ def shown(
     document["batch_id"] = task.batch_id
     document["retry_of"] = task.retry_of
     return document
+
+
+def batch_shown(batch_id: str, tasks: Sequence[Mapping[str, Any]]) -> JSON:
+    """Give a batch as a whole: *tasks* as replies carry them.
+
+    It is ``failed`` if one task failed, ``cancelled`` if one was; of its progress each task has a share, by
+    the bytes of a download, else all the same.
+    """
+    counts = Counter(str(task["status"]) for task in tasks)
+    status = next(
+        (one for one in ("running", "canceling", "queued", "failed", "cancelled") if counts[one]), "succeeded"
+    )
+    if status == "queued" and len(tasks) > counts["queued"]:
+        status = "running"
+    sizes = [_size_of(task["download"]) for task in tasks]
+    known = [size for size in sizes if size]
+    usual = sum(known) / len(known) if known else 1.0
+    shares = [size or usual for size in sizes]
+    done = sum(task["progress"] * share for task, share in zip(tasks, shares, strict=True))
+    etas = [task["eta_s"] for task in tasks if task["finished_at"] is None]
+    return {
+        "batch_id": batch_id,
+        "status": status,
+        "counts": dict(counts),
+        "progress": round(done / sum(shares), 4),
+        "eta_s": None if not etas or None in etas else max(etas),
+        "items": list(tasks),
+    }
+
+
+def _size_of(download: Mapping[str, Any] | None) -> float:
+    return 0.0 if download is None else float(download["size"] or 0)
 
 
 def addressed(task_id: str, outputs: Sequence[Mapping[str, Any]], first: int = 0) -> list[JSON]:

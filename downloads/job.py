@@ -1,0 +1,343 @@
+"""One download in its worker thread: ask the source, find the place, fetch, verify, publish.
+
+::
+
+    resolve ─► place ─► (there already?) ─► reserve the disk ─► transfer ─► publish | unpack
+
+Whatever ends it, the final path is absent, or has the old bytes, or the new ones, verified. The part stays
+where going on makes sense (a pause, a failure that may pass); who gives up discards it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+from ..access import Streams
+from ..host.protocol import ModelFolder
+from . import publish, unzip
+from .content import inspector_for
+from .plan import Found, Inspector, Pace, Received, Source, Stop, Target, Wanted
+from .record import Record
+from .space import Space
+from .targets import place
+from .transfer import Job, Journal, Limits, transfer
+from .trouble import DownloadError
+
+PIECE_BYTES = 4 * 1024 * 1024
+
+
+class Folders(Protocol):
+    """The model folders of the host."""
+
+    def model_folders(self) -> Mapping[str, ModelFolder]:
+        """Every model folder by its name."""
+        ...
+
+    def model_folder_aliases(self) -> Mapping[str, str]:
+        """Old names of folders."""
+        ...
+
+
+class Busy:
+    """Which files are about to be written: one writer for each. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: dict[str, str] = {}
+
+    @contextmanager
+    def hold(self, target: Target, task_id: str) -> Iterator[None]:
+        """Hold a target. Raises DownloadError DOWNLOAD_CONFLICT if another download does."""
+        key = os.path.normcase(target.path)
+        with self._lock:
+            other = self._held.setdefault(key, task_id)
+        if other != task_id:
+            raise conflict(target.name, other)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(key, None)
+
+    def holder(self, target: Target) -> str | None:
+        """Give the task that is about to write *target*."""
+        return self._held.get(os.path.normcase(target.path))
+
+
+def conflict(name: str, task_id: str) -> DownloadError:
+    """Make the error for a file that another task is about to write."""
+    return DownloadError(
+        "DOWNLOAD_CONFLICT",
+        f"Another download is about to write {name}.",
+        hint="Wait for it, cancel it, or choose another filename.",
+        details={"task_id": task_id},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every download works with."""
+
+    folders: Folders
+    sources: Callable[[str], Source]
+    """Link → its source. Raises DownloadError."""
+    streams: Streams
+    space: Space
+    busy: Busy
+    known_hash: Callable[[Path], str | None]
+    """The SHA-256 of a file, if the library knows it for certain."""
+    limits: Limits
+    max_bytes: int
+    allow_pickle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One download to work on. *record* is how far earlier attempts came."""
+
+    task_id: str
+    wanted: Wanted
+    """With the link as it was given, if this process still knows it."""
+    record: Record
+
+
+class Work:
+    """The download of *order*. *tell* says how fast it goes; *keep* has a record written down.
+
+    With True, *keep* returns only when it is on the disk.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        tools: Tools,
+        stop: Stop,
+        tell: Callable[[Pace], None],
+        keep: Callable[[Record, bool], None],
+    ) -> None:
+        self._order = order
+        self._tools = tools
+        self._stop = stop
+        self._tell = tell
+        self._keep = keep
+        self.record = order.record
+
+    def run(self) -> Record:
+        """Do it; give the record of the end. Raises DownloadError, Stopped, and OSError of the disk."""
+        tools, wanted = self._tools, self._order.wanted
+        self._tell(Pace("resolving"))
+        source = tools.sources(wanted.url)
+        found = self.record.found or source.resolve(wanted, self._stop)
+        if wanted.sha256 and found.sha256 and wanted.sha256 != found.sha256:
+            raise DownloadError(
+                "DOWNLOAD_HASH_MISMATCH",
+                "The source declares another SHA-256 than the request.",
+                details={"expected": wanted.sha256, "declared": found.sha256},
+            )
+        target = self.record.target or self._place(found)
+        self._note(found=found, target=target)
+        with tools.busy.hold(target, self._order.task_id):
+            part = target.path.parent / f".{self._order.task_id}.part"
+            if self.record.received is not None and self._published(part, target, self.record.received):
+                return self._done()
+            if not wanted.unzip and self._there(target, wanted.sha256 or found.sha256):
+                self._note(skipped=True)
+                return self._done()
+            made = _make_folders(target)
+            try:
+                self._adopt(part)
+                self._fetch(source, found, target, part)
+            except BaseException:
+                _remove_folders(made)
+                raise
+        return self._done()
+
+    def _place(self, found: Found) -> Target:
+        folders = self._tools.folders
+        return place(
+            folders.model_folders(),
+            folders.model_folder_aliases(),
+            self._order.wanted,
+            found,
+            allow_pickle=self._tools.allow_pickle,
+        )
+
+    def _note(self, *, wait: bool = False, **changes: object) -> None:
+        self.record = replace(self.record, **changes)  # pyright: ignore[reportArgumentType]
+        self._keep(self.record, wait)
+
+    def _done(self) -> Record:
+        return replace(self.record, part=None, journal=None)
+
+    # Is it there already?
+
+    def _published(self, part: Path, target: Target, received: Received) -> bool:
+        """Whether an earlier process died between putting the file in its place and saying so."""
+        if self._order.wanted.unzip:
+            return False
+        return publish.finish_publish(part, target.path, received.size, received.sha256)
+
+    def _there(self, target: Target, sha256: str | None) -> bool:
+        """Whether the file is there with these bytes. Raises DOWNLOAD_FILE_EXISTS if it has others."""
+        path = target.path
+        if not os.path.lexists(path):
+            return False
+        if sha256 is not None and path.is_file():
+            self._tell(Pace("verifying"))
+            actual = self._tools.known_hash(path) or file_sha256(path, self._stop)
+            if actual == sha256:
+                size = path.stat().st_size
+                self.record = replace(self.record, received=Received(size, actual, None))
+                return True
+        if not self._order.wanted.overwrite:
+            raise exists(target.name)
+        return False
+
+    # The bytes
+
+    def _adopt(self, part: Path) -> None:
+        """Go on with the part of the failed task that this one repeats."""
+        old = self.record.part_path
+        if old is not None and old != part:
+            try:
+                old.rename(part)
+            except OSError:
+                self._note(journal=None)
+        self._note(part=part.name)
+
+    def _fetch(self, source: Source, found: Found, target: Target, part: Path) -> None:
+        tools, wanted = self._tools, self._order.wanted
+        suffix = ".zip" if wanted.unzip else target.path.suffix.lower()
+        inspector: Inspector = inspector_for(suffix, unzip=wanted.unzip, allow_pickle=tools.allow_pickle)
+        if found.size is not None and found.size > tools.max_bytes:
+            raise too_large(found.size, tools.max_bytes)
+        journal = self.record.journal
+        with tools.space.reserve(part, found.size or 0, _allocated(part)) as room:
+
+            def tell(pace: Pace) -> None:
+                room.wrote(_allocated(part))
+                self._tell(pace)
+
+            received = transfer(
+                Job(
+                    address=lambda: source.address(found, self._stop),
+                    part=part,
+                    size=found.size,
+                    sha256=wanted.sha256 or found.sha256,
+                    declared_by=("user" if wanted.sha256 else found.source),
+                    identity=found.identity,
+                    max_bytes=tools.max_bytes,
+                    inspector=inspector,
+                    limits=tools.limits,
+                    journal=None if journal is None else Journal.from_json(journal),
+                ),
+                tools.streams,
+                self._stop,
+                tell,
+                lambda landed: self._note(journal=landed.to_json()),
+            )
+            self._stop.check()
+            # First on the disk: a process that dies after publishing must know the file for its own.
+            self._note(wait=True, received=received)
+            if wanted.unzip:
+                self._unpack(part, target)
+            else:
+                self._tell(Pace("publishing", received.size, received.size))
+                publish.publish(part, target.path, overwrite=wanted.overwrite)
+
+    def _unpack(self, part: Path, target: Target) -> None:
+        tools, order = self._tools, self._order
+        staged = unzip.extract(
+            part,
+            target.path.parent,
+            order.task_id,
+            allow_pickle=tools.allow_pickle,
+            max_bytes=tools.max_bytes,
+            stop=self._stop,
+            report=self._tell,
+        )
+        unzip.publish_all(staged, overwrite=order.wanted.overwrite)
+        part.unlink(missing_ok=True)
+        names = tuple(one.target.relative_to(target.root).as_posix() for one in staged)
+        self.record = replace(self.record, files=names)
+
+
+def discard(record: Record) -> None:
+    """Remove what a download that is given up left on the disk. Touches the disk."""
+    path = record.part_path
+    if path is None:
+        return
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+    for staged in path.parent.glob(f"{path.name.removesuffix('.part')}.*.part"):
+        with suppress(OSError):
+            staged.unlink()
+
+
+def file_sha256(path: Path, stop: Stop) -> str:
+    """Give a file's SHA-256. Raises OSError, Stopped."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE_BYTES):
+            stop.check()
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def exists(name: str) -> DownloadError:
+    """Make the error for a file that is there with other bytes."""
+    return DownloadError(
+        "DOWNLOAD_FILE_EXISTS",
+        f"There is another file named {name} already.",
+        hint="Choose another filename, or set overwrite.",
+        details={"name": name},
+    )
+
+
+def too_large(size: int, most: int) -> DownloadError:
+    """Make the error for a file over the limit."""
+    return DownloadError(
+        "DOWNLOAD_SIZE_EXCEEDED",
+        f"The file has {size} bytes; {most} are allowed.",
+        hint="Raise download_max_bytes.",
+        details={"size": size, "max_bytes": most},
+    )
+
+
+def _allocated(part: Path) -> int:
+    """Give what the disk has set aside for a part: at once all of it, where it can do that in advance."""
+    try:
+        status = part.stat()
+    except OSError:
+        return 0
+    return getattr(status, "st_blocks", status.st_size // 512) * 512
+
+
+def _make_folders(target: Target) -> list[Path]:
+    """Make the folders that the target needs; give those that were not there, the innermost first."""
+    missing: list[Path] = []
+    folder = target.path.parent
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise publish.translate_os_error(error, "make the folder") from None
+    return missing
+
+
+def _remove_folders(made: list[Path]) -> None:
+    """Take back folders that are still empty."""
+    for folder in made:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
