@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from .trouble import DownloadError
+
 Scan = Literal["clean", "pending", "dangerous", "unknown"]
 """What the source's own scanners say of a file."""
 
@@ -75,7 +77,7 @@ HopCheck = Callable[[str, str], bool]
 class Address:
     """Where the bytes are fetched just now. Never stored, shown or logged: it may hold tokens."""
 
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Go to the first URL's origin only."""
     hop_hosts: tuple[str, ...] = ()
@@ -180,6 +182,11 @@ class Source(Protocol):
         """As :attr:`Found.source`."""
         ...
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where its links lead, for messages."""
+        ...
+
     def claims(self, url: str) -> bool:
         """Say whether a link is this source's. Touches no network."""
         ...
@@ -190,4 +197,13 @@ class Source(Protocol):
 
     def address(self, found: Found, stop: Stop) -> Address:
         """Give where to fetch *found* now, with the token as it is now. Raises DownloadError, Stopped."""
+        ...
+
+    def explain(
+        self, found: Found, status: int, headers: Mapping[str, str], body_head: bytes = b""
+    ) -> DownloadError:
+        """Say why the bytes of *found* were refused with *status*; *headers* have lower-case names.
+
+        *body_head* are the first few KiB of the answer's body, if there are any at hand.
+        """
         ...
