@@ -20,14 +20,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from .downloads import sweep
-from .downloads.job import Tools, conflict, discard
+from .downloads.job import Tools, conflict, discard, exists
 from .downloads.line import Line
-from .downloads.plan import Target, Wanted
-from .downloads.planning import Planner
+from .downloads.plan import Found, Target, Wanted
+from .downloads.planning import Planner, plan, problem
 from .downloads.quota import Quota
 from .downloads.record import PAUSED, Record, view, wanted_json, wanted_of
 from .downloads.sources.links import parse, public
 from .errors import JSON, ApiError, Conflict
+from .models import Origin
 from .tasks.engine import Lease, NewTask, Query, StoredTask
 from .tasks.listing import Shown
 from .tasks.ports import Ready, Remember
@@ -44,12 +45,18 @@ MOST_KEPT = 1000
 class Shelf(Protocol):
     """What downloads need of the model library."""
 
-    async def changed(self, folder: str, name: str, sha256: str | None = None) -> None:
+    async def changed(
+        self, folder: str, name: str, *, sha256: str | None = None, origin: Origin | None = None
+    ) -> None:
         """Take note of a file that was just put there."""
         ...
 
-    def by_sha256(self, sha256: str) -> tuple[str, str] | None:
+    async def by_sha256(self, sha256: str) -> tuple[str, str] | None:
         """Give (folder, name) of a file with these bytes, as far as is known."""
+        ...
+
+    async def known_sha256(self, folder: str, name: str) -> str | None:
+        """Give the SHA-256 of a file, if it is known; None too if there is no such file."""
         ...
 
 
@@ -88,7 +95,7 @@ class Downloader:
         """Downloads that have not ended, by id."""
         self._kept: dict[str, StoredTask] = {}
         """Failed ones whose part is still there, by what they fetch."""
-        self._planner = Planner(tools, shelf.by_sha256)
+        self._planner = Planner(tools)
         self._quota = Quota(policy.per_hour)
         self._line = Line(
             tools,
@@ -96,6 +103,7 @@ class Downloader:
             wanted=self._wanted,
             host_of=_host_of,
             arrived=self._arrived,
+            known_hash=self._known_hash,
         )
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -317,8 +325,27 @@ class Downloader:
         )
 
     async def plan(self, wanted: Wanted) -> JSON:
-        """Say what a download would do; changes nothing. Raises ApiError as the source does."""
-        return await asyncio.to_thread(self._planner.plan, wanted)
+        """Say what a link is and where it would go; changes nothing. Raises ApiError as the source does."""
+        found, target, problems = await asyncio.to_thread(self._planner.find, wanted)
+        sha256 = wanted.sha256 or found.sha256
+        state = None if target is None else await self._state(target, sha256)
+        if target is not None and state == "different" and not (wanted.overwrite or wanted.unzip):
+            problems.append(problem(exists(target.name)))
+        document = await asyncio.to_thread(plan, found, target, state, sha256, problems)
+        same = await self._shelf.by_sha256(sha256) if sha256 else None
+        document["same_file"] = {"folder": same[0], "name": same[1]} if same else None
+        return document
+
+    async def _state(self, target: Target, sha256: str | None) -> str:
+        if not await asyncio.to_thread(os.path.lexists, target.path):
+            return "absent"
+        known = await self._known_hash(target)
+        if known is None or sha256 is None:
+            return "unknown"
+        return "present" if known == sha256 else "different"
+
+    async def _known_hash(self, target: Target) -> str | None:
+        return await self._shelf.known_sha256(target.folder, target.name)
 
     # Meanwhile
 
@@ -355,7 +382,13 @@ class Downloader:
             return
         sha256 = record.received.sha256 if record.received and not record.files else None
         for name in record.files or (target.name,):
-            await self._shelf.changed(target.folder, name, sha256)
+            await self._shelf.changed(target.folder, name, sha256=sha256, origin=_origin(record.found))
+
+
+def _origin(found: Found | None) -> Origin | None:
+    if found is None:
+        return None
+    return Origin(found.page, found.source, found.base_model, found.trigger_words, found.licence)
 
 
 def _key(wanted: Wanted) -> str:

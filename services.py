@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .access import Outbound, Rules
+from .access import Outbound, Rules, StreamLimits, Streams
 from .catalog import Catalog, PairCounts
+from .downloader import Downloader
+from .downloader import Policy as DownloadPolicy
+from .downloads.job import Busy, Tools
+from .downloads.journal import Limits as TransferLimits
+from .downloads.sources import claimed, sources
+from .downloads.sources.streams_web import StreamsWeb
+from .downloads.space import Space
+from .errors import JSON
 from .host.protocol import Host
+from .models import Library
+from .needs import CivitaiSearch, HuggingFaceSearch, Needs
 from .settings import Settings, SettingsError
 from .tasks import Limits, Policy, Retention, Tasks
 from .tasks.intake import Inputs
@@ -30,14 +42,20 @@ class Services:
     catalog: Catalog
     tasks: Tasks
     outbound: Outbound
+    library: Library
+    downloader: Downloader
+    needs: Needs
 
     def start(self) -> None:
         """Begin to watch the host. On the event loop, once, before the first request."""
         self.tasks.start()
+        self.library.start()
+        asyncio.get_running_loop().run_in_executor(None, self.tasks.inputs.sweep)
 
     async def stop(self) -> None:
         """Write down what is only in memory. ComfyUI never calls this; the sandbox does."""
         await self.tasks.stop()
+        await self.library.stop()
         await self.outbound.close()
         await self.catalog.close()
 
@@ -50,6 +68,18 @@ def build(settings: Settings, host: Host) -> Services:
     catalog = Catalog(host, pairs)
     outbound = Outbound(Rules.of(settings), user_agent=f"Backplane/{VERSION}")
     secrets = _secrets(settings)
+
+    def tell(name: str, data: JSON) -> None:
+        tasks.hub.publish(name, data)  # which is made below, for downloads are among its tasks
+
+    library = Library(
+        host,
+        tell,
+        host.state_dir(),
+        busy=lambda: bool(host.queue().running),
+        hash_models=settings.hash_models,
+    )
+    downloader = _downloader(settings, host, library)
     tasks = Tasks(
         host,
         catalog,
@@ -58,7 +88,17 @@ def build(settings: Settings, host: Host) -> Services:
         courier=lambda outbox: Courier(outbox, outbound, secrets),
         check_url=outbound.check,
         inputs=Inputs(_InputFolder(host), outbound, max_bytes=settings.max_input_bytes),
-        redact=Redactor([settings.webhook_secret] if settings.webhook_secret else []),
+        redact=Redactor(
+            [
+                secret
+                for secret in (
+                    *(settings.webhook_secret, settings.hf_token),
+                    *(settings.civitai_token, settings.github_token),
+                )
+                if secret
+            ]
+        ),
+        others=[downloader],
         limits=Limits(max_queued=settings.max_queued, max_attempts=settings.max_attempts),
         policy=Policy(
             rerun_interrupted=settings.rerun_interrupted,
@@ -69,7 +109,43 @@ def build(settings: Settings, host: Host) -> Services:
             ),
         ),
     )
-    return Services(settings=settings, host=host, catalog=catalog, tasks=tasks, outbound=outbound)
+    needs = Needs(
+        catalog, _ModelNames(library, host), search=(HuggingFaceSearch(outbound), CivitaiSearch(outbound))
+    )
+    return Services(
+        settings=settings,
+        host=host,
+        catalog=catalog,
+        tasks=tasks,
+        outbound=outbound,
+        library=library,
+        downloader=downloader,
+        needs=needs,
+    )
+
+
+def _downloader(settings: Settings, host: Host, library: Library) -> Downloader:
+    streams = Streams(Rules.of(settings), user_agent=f"Backplane/{VERSION}")
+    among = sources(settings, StreamsWeb(streams))
+    tools = Tools(
+        folders=host,
+        sources=lambda url: claimed(url, among),
+        streams=streams,
+        space=Space(settings.download_keep_free_bytes),
+        busy=Busy(),
+        limits=TransferLimits(
+            stream=StreamLimits(stall_s=settings.download_stall_s),
+            connections=settings.download_connections,
+        ),
+        max_bytes=settings.download_max_bytes,
+        allow_pickle=settings.allow_pickle,
+    )
+    policy = DownloadPolicy(
+        concurrency=settings.download_concurrency,
+        per_hour=settings.downloads_per_hour,
+        max_attempts=settings.max_attempts,
+    )
+    return Downloader(tools, library, policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +156,20 @@ class _InputFolder:
 
     def folder(self) -> Path:
         return self.host.input_dir()
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelNames:
+    """The names of models, as ``needs/`` wants them."""
+
+    library: Library
+    host: Host
+
+    async def names(self) -> Mapping[str, Sequence[str]]:
+        return await self.library.names()
+
+    def aliases(self) -> Mapping[str, str]:
+        return self.host.model_folder_aliases()
 
 
 def _open_store(path: Path, node: str) -> Store:

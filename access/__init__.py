@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from .line import StreamError, StreamLimits
 from .outbound import Answer, Fetched, Limits, Outbound, Reply
 from .rules import OutboundError, Rules, redacted
+from .streams import Headers, Hop, Stream, Streams, header
 
 __all__ = [
     "Answer",
     "Fetched",
+    "Headers",
+    "Hop",
     "Limits",
     "Outbound",
     "OutboundError",
     "Reply",
     "Rules",
+    "Stream",
+    "StreamError",
+    "StreamLimits",
+    "Streams",
+    "header",
     "redacted",
 ]

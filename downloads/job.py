@@ -12,21 +12,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
 from ..access import Streams
 from ..host.protocol import ModelFolder
+from ..modelfiles.formats import FORMATS
 from . import publish, unzip
 from .content import inspector_for
-from .plan import Found, Inspector, Pace, Received, Source, Stop, Target, Wanted
+from .plan import Found, Pace, Received, Source, Stop, Target, Wanted
 from .record import Record
-from .space import Space
-from .targets import place
+from .space import Room, Space
+from .targets import place, takes
 from .transfer import Job, Journal, Limits, transfer
 from .trouble import DownloadError
 
@@ -53,7 +55,7 @@ class Busy:
         self._held: dict[str, str] = {}
 
     @contextmanager
-    def hold(self, target: Target, task_id: str) -> Iterator[None]:
+    def hold(self, target: Target, task_id: str) -> Generator[None]:
         """Hold a target. Raises DownloadError DOWNLOAD_CONFLICT if another download does."""
         key = os.path.normcase(target.path)
         with self._lock:
@@ -91,8 +93,6 @@ class Tools:
     streams: Streams
     space: Space
     busy: Busy
-    known_hash: Callable[[Path], str | None]
-    """The SHA-256 of a file, if the library knows it for certain."""
     limits: Limits
     max_bytes: int
     allow_pickle: bool
@@ -111,7 +111,9 @@ class Order:
 class Work:
     """The download of *order*. *tell* says how fast it goes; *keep* has a record written down.
 
-    With True, *keep* returns only when it is on the disk.
+    With True, *keep* returns only when it is on the disk. *known_hash* gives the SHA-256 of a file that is
+    there already, if the library knows it for certain; *keeps* says of a download that was told to end
+    whether it will go on some day.
     """
 
     def __init__(
@@ -121,12 +123,16 @@ class Work:
         stop: Stop,
         tell: Callable[[Pace], None],
         keep: Callable[[Record, bool], None],
+        known_hash: Callable[[Target], str | None],
+        keeps: Callable[[], bool] = lambda: True,
     ) -> None:
         self._order = order
         self._tools = tools
         self._stop = stop
         self._tell = tell
         self._keep = keep
+        self._known_hash = known_hash
+        self._keeps = keeps
         self.record = order.record
 
     def run(self) -> Record:
@@ -136,11 +142,7 @@ class Work:
         source = tools.sources(wanted.url)
         found = self.record.found or source.resolve(wanted, self._stop)
         if wanted.sha256 and found.sha256 and wanted.sha256 != found.sha256:
-            raise DownloadError(
-                "DOWNLOAD_HASH_MISMATCH",
-                "The source declares another SHA-256 than the request.",
-                details={"expected": wanted.sha256, "declared": found.sha256},
-            )
+            raise other_hash(wanted.sha256, found.sha256)
         target = self.record.target or self._place(found)
         self._note(found=found, target=target)
         with tools.busy.hold(target, self._order.task_id):
@@ -191,7 +193,7 @@ class Work:
             return False
         if sha256 is not None and path.is_file():
             self._tell(Pace("verifying"))
-            actual = self._tools.known_hash(path) or file_sha256(path, self._stop)
+            actual = self._known_hash(target) or file_sha256(path, self._stop)
             if actual == sha256:
                 size = path.stat().st_size
                 self.record = replace(self.record, received=Received(size, actual, None))
@@ -215,7 +217,7 @@ class Work:
     def _fetch(self, source: Source, found: Found, target: Target, part: Path) -> None:
         tools, wanted = self._tools, self._order.wanted
         suffix = ".zip" if wanted.unzip else target.path.suffix.lower()
-        inspector: Inspector = inspector_for(suffix, unzip=wanted.unzip, allow_pickle=tools.allow_pickle)
+        known = FORMATS.get(suffix)
         if found.size is not None and found.size > tools.max_bytes:
             raise too_large(found.size, tools.max_bytes)
         journal = self.record.journal
@@ -234,7 +236,13 @@ class Work:
                     declared_by=("user" if wanted.sha256 else found.source),
                     identity=found.identity,
                     max_bytes=tools.max_bytes,
-                    inspector=inspector,
+                    inspector=partial(
+                        inspector_for, suffix, unzip=wanted.unzip, allow_pickle=tools.allow_pickle
+                    ),
+                    explain=partial(source.explain, found),
+                    text=known is not None and known.kind == "companion",
+                    again_on_404=found.source == "civitai",
+                    keep_on_stop=self._keeps,
                     limits=tools.limits,
                     journal=None if journal is None else Journal.from_json(journal),
                 ),
@@ -247,13 +255,15 @@ class Work:
             # First on the disk: a process that dies after publishing must know the file for its own.
             self._note(wait=True, received=received)
             if wanted.unzip:
-                self._unpack(part, target)
+                self._unpack(part, target, room)
             else:
                 self._tell(Pace("publishing", received.size, received.size))
                 publish.publish(part, target.path, overwrite=wanted.overwrite)
 
-    def _unpack(self, part: Path, target: Target) -> None:
+    def _unpack(self, part: Path, target: Target, room: Room) -> None:
         tools, order = self._tools, self._order
+        folders = tools.folders.model_folders()
+        record_size = self.record.received.size if self.record.received else 0
         staged = unzip.extract(
             part,
             target.path.parent,
@@ -262,6 +272,8 @@ class Work:
             max_bytes=tools.max_bytes,
             stop=self._stop,
             report=self._tell,
+            reserve=lambda size: room.grow(record_size + size),
+            takes=partial(takes, folders, folders[target.folder]),
         )
         unzip.publish_all(staged, overwrite=order.wanted.overwrite)
         part.unlink(missing_ok=True)
@@ -276,9 +288,7 @@ def discard(record: Record) -> None:
         return
     with suppress(OSError):
         path.unlink(missing_ok=True)
-    for staged in path.parent.glob(f"{path.name.removesuffix('.part')}.*.part"):
-        with suppress(OSError):
-            staged.unlink()
+    unzip.sweep(path.parent, path.name[1:].removesuffix(".part"))
 
 
 def file_sha256(path: Path, stop: Stop) -> str:
@@ -298,6 +308,15 @@ def exists(name: str) -> DownloadError:
         f"There is another file named {name} already.",
         hint="Choose another filename, or set overwrite.",
         details={"name": name},
+    )
+
+
+def other_hash(asked: str, declared: str) -> DownloadError:
+    """Make the error for a file that the request and its source tell apart."""
+    return DownloadError(
+        "DOWNLOAD_HASH_MISMATCH",
+        "The source declares another SHA-256 than the request.",
+        details={"expected": asked, "declared": declared},
     )
 
 
@@ -330,7 +349,7 @@ def _make_folders(target: Target) -> list[Path]:
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise publish.translate_os_error(error, "make the folder") from None
+        raise publish.translate_os_error(error, "The folder could not be made") from None
     return missing
 
 

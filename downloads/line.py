@@ -25,7 +25,7 @@ from ..tasks.ports import Ready
 from ..tasks.queue import FairQueue
 from ..tasks.views import shown as task_shown
 from .job import Order, Tools, Work, discard
-from .plan import Pace, Wanted
+from .plan import Pace, Target, Wanted
 from .publish import translate_os_error
 from .record import PAUSED, Record, view, wanted_of
 from .stopping import Stopper
@@ -40,6 +40,7 @@ PER_HOST = 2
 PAUSES_S = (10.0, 60.0, 240.0)
 """Before the second, third and later attempts of a download whose failure may pass."""
 WRITE_AGAIN_S = 2.0
+KNOWN_LIMIT_S = 30.0
 NICE = 10
 """Linux: how far its threads stand back behind the model that runs."""
 
@@ -92,7 +93,8 @@ class Run:
 class Line:
     """The queue of downloads and those that run. *wanted* gives a task's request, with what is secret in it.
 
-    *arrived* is awaited when files are in their place, before the task is seen to have ended.
+    *arrived* is awaited when files are in their place, before the task is seen to have ended; *known_hash*
+    gives the SHA-256 of a file that is there, if the library knows it.
     """
 
     def __init__(
@@ -103,12 +105,14 @@ class Line:
         wanted: Callable[[StoredTask], Wanted],
         host_of: Callable[[str], str],
         arrived: Callable[[Record], Awaitable[None]],
+        known_hash: Callable[[Target], Awaitable[str | None]],
     ) -> None:
         self._tools = tools
         self._concurrency = concurrency
         self._wanted = wanted
         self._host_of = host_of
         self._arrived = arrived
+        self._known_hash = known_hash
         self._queue = FairQueue()
         self._hosts: dict[str, str] = {}
         self._runs: dict[str, Run] = {}
@@ -229,12 +233,18 @@ class Line:
             while wait and not landed.wait(0.1):
                 run.stopper.check()
 
+        def known_hash(target: Target) -> str | None:
+            asking = asyncio.run_coroutine_threadsafe(_awaited(self._known_hash(target)), loop)
+            return asking.result(KNOWN_LIMIT_S)
+
         work = Work(
             Order(task.id, wanted, record),
             self._tools,
             run.stopper,
             lambda pace: from_thread(self._paced, run, pace),
             keep,
+            known_hash,
+            lambda: run.why != "cancel",
         )
 
         def body() -> None:
@@ -420,10 +430,14 @@ def _outcome(work: Work) -> Record | ApiError | None:
     except ApiError as error:
         return error
     except OSError as error:
-        return translate_os_error(error, "write the file")
+        return translate_os_error(error, "The file could not be written")
     except BaseException as error:
         log.exception("A download met a fault in Backplane")
         return DownloadError("DOWNLOAD_INTERNAL_ERROR", f"A fault in Backplane: {type(error).__name__}.")
+
+
+async def _awaited(answer: Awaitable[T]) -> T:
+    return await answer
 
 
 def _error_json(error: ApiError, *, retryable: bool) -> JSON:

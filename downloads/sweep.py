@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ..tasks.engine import StoredTask
 from ..tasks.task import FINISHED
+from . import unzip
 from .job import Folders
 
-PART = re.compile(r"\.(dl-[0-9a-f]{32})(\..+)?\.part")
-"""Names of parts, and of what is being unpacked."""
+PART = re.compile(r"\.(dl-[0-9a-f]{32})(\..+)?\.(?:part|old)")
+"""Names of parts, of what is being unpacked, and of what that was about to replace."""
 
 STRANGERS_S = 7 * 86_400.0
 """A part that this store does not know may be another server's, on a shared disk: it is left for so long."""
@@ -56,6 +57,7 @@ def remove(parts: Iterable[Left]) -> int:
     count = 0
     for part in parts:
         with suppress(OSError):
+            unzip.sweep(part.path.parent, part.task_id)
             part.path.unlink()
             count += 1
     return count

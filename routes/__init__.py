@@ -10,7 +10,10 @@ from aiohttp import web
 from ..services import Services
 from ._http import Handler, enveloped, no_such_route
 from .catalog import CatalogRoutes
+from .downloads import DownloadRoutes
 from .events import EventRoutes
+from .models import ModelRoutes
+from .needs import NeedsRoutes
 from .system import SystemRoutes
 from .tasks import TaskRoutes
 
@@ -28,6 +31,9 @@ def table(services: Services) -> list[Route]:
     """Give every route of the API. docs/api.md is pinned to it by a test."""
     system = SystemRoutes(services)
     catalog = CatalogRoutes(services.catalog, services.settings)
+    models = ModelRoutes(services.library, services.settings)
+    downloads = DownloadRoutes(services.downloader, services.needs, services.tasks, services.settings)
+    needs = NeedsRoutes(services.needs, services.settings)
     tasks = TaskRoutes(services.tasks, services.settings)
     events = EventRoutes(services.tasks)
     return [
@@ -40,8 +46,18 @@ def table(services: Services) -> list[Route]:
         Route("GET", "/ext/catalog/{class_type:.+}/next", catalog.next_nodes),
         Route("GET", "/ext/catalog/{class_type:.+}/previous", catalog.previous_nodes),
         Route("GET", "/ext/catalog/{class_type:.+}", catalog.one),
+        Route("GET", "/ext/models", models.index),
+        Route("POST", "/ext/models/resolve", downloads.resolve),
+        Route("POST", "/ext/models/download", downloads.create),
+        Route("GET", "/ext/models/{folder}", models.folder),
+        Route("GET", "/ext/models/{folder}/{path:.+}/preview", models.preview),
+        Route("GET", "/ext/models/{folder}/{path:.+}", models.file),
+        Route("PATCH", "/ext/models/{folder}/{path:.+}", models.move),
+        Route("DELETE", "/ext/models/{folder}/{path:.+}", models.delete),
+        Route("POST", "/ext/workflow/requirements", needs.requirements),
         Route("POST", "/ext/tasks", tasks.create),
         Route("GET", "/ext/tasks", tasks.index),
+        Route("GET", "/ext/tasks/batch/{id}", tasks.batch),
         Route("GET", "/ext/tasks/{id}", tasks.one),
         Route("POST", "/ext/tasks/batch", tasks.create_batch),
         Route("POST", "/ext/tasks/cancel", tasks.cancel_many),
@@ -49,6 +65,8 @@ def table(services: Services) -> list[Route]:
         Route("DELETE", "/ext/tasks/{id}", tasks.delete),
         Route("POST", "/ext/tasks/{id}/cancel", tasks.cancel),
         Route("POST", "/ext/tasks/{id}/retry", tasks.retry),
+        Route("POST", "/ext/tasks/{id}/pause", downloads.pause),
+        Route("POST", "/ext/tasks/{id}/resume", downloads.resume),
         Route("GET", "/ext/tasks/{id}/events", events.one),
         Route("GET", "/ext/tasks/{id}/preview", tasks.preview),
         Route("GET", "/ext/tasks/{id}/logs", tasks.logs),

@@ -6,6 +6,7 @@ No middleware: ComfyUI's are not ours to touch, so every handler is wrapped by :
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
 import logging
@@ -29,6 +30,9 @@ PARSE_IN_THREAD_BYTES = 256 * 1024
 
 COMPRESSED_BYTES = 2048
 """Replies from this size on are compressed; below it, the saving is less than a packet."""
+
+GZIP_FROM = 1400
+"""Bytes from which on what is kept in both forms is sent compressed: less fits one packet anyway."""
 
 COMPRESS_IN_THREAD_BYTES = 16 * 1024
 """zlib takes about 1 ms for 50 KB: above this it is left to a thread."""
@@ -185,6 +189,18 @@ def known_query(request: web.Request, *names: str) -> None:
         )
 
 
+def flag(request: web.Request, name: str) -> bool | None:
+    """Read ``0`` or ``1`` from the query, None if it is absent. Raises ApiError INVALID_REQUEST."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if text not in {"0", "1"}:
+        raise InvalidRequest(
+            "INVALID_REQUEST", f"{name} must be 0 or 1.", details={"fields": {name: "not 0 or 1"}}
+        )
+    return text == "1"
+
+
 def query_seconds(request: web.Request, name: str, *, most: float) -> float | None:
     """Read a number of seconds from the query; more than *most* counts as *most*."""
     text = request.query.get(name)
@@ -217,6 +233,53 @@ def matches_etag(request: web.Request, etag: str) -> bool:
         return True
     known = {candidate.strip().removeprefix("W/") for candidate in header.split(",")}
     return etag.removeprefix("W/") in known
+
+
+async def compressed(
+    request: web.Request,
+    body: bytes,
+    *,
+    etag: str | None = None,
+    packed: bytes | None = None,
+    pack: Callable[[], bytes] | None = None,
+) -> web.Response:
+    """Answer with *body*, compressed where that helps and the client takes it, or 304.
+
+    *etag* is that of *body*, if it is known; *packed* its gzip form, or *pack* what makes it, in a thread.
+    """
+    etag = etag_of(body) if etag is None else etag
+    wanted = packed is None and len(body) >= GZIP_FROM and takes_gzip(request)
+    if wanted and not matches_etag(request, _gzip_etag(etag)):
+        packed = await asyncio.to_thread(pack or (lambda: gzip.compress(body, 6, mtime=0)))
+    return conditional(request, etag, body, packed)
+
+
+def conditional(request: web.Request, etag: str, body: bytes, packed: bytes | None) -> web.Response:
+    """Answer with *body*, or *packed* where the client takes gzip, or 304 where it has either."""
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    for known in (etag, _gzip_etag(etag)):
+        if matches_etag(request, known):
+            return web.Response(status=304, headers=headers | {"ETag": known})
+    sent: Any = body
+    if packed is not None and takes_gzip(request):
+        sent, etag = packed, _gzip_etag(etag)
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(body=sent, content_type="application/json", headers=headers | {"ETag": etag})
+
+
+def takes_gzip(request: web.Request) -> bool:
+    """Say whether the client accepts gzip, ``q=0`` and ``*`` included (RFC 9110 §12.5.3)."""
+    accepted: dict[str, bool] = {}
+    for item in request.headers.get("Accept-Encoding", "").lower().split(","):
+        coding, _, parameters = item.partition(";")
+        weight = parameters.replace(" ", "").removeprefix("q=")
+        accepted[coding.strip()] = weight == "" or weight.strip("0.") != ""
+    return accepted.get("gzip", accepted.get("*", False))
+
+
+def _gzip_etag(etag: str) -> str:
+    """Give the ETag of the compressed form: other bytes, so another strong ETag (RFC 9110 §8.8.3.3)."""
+    return etag[:-1] + '-gzip"'
 
 
 def no_such_route(methods: frozenset[str]) -> ApiError:

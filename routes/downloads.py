@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from ..downloader import Asked, Downloader
 from ..downloads.plan import Wanted
 from ..errors import JSON, InvalidRequest
-from ..needs import Needs
+from ..needs import Download, Needs, missing_downloads
 from ..settings import Settings
 from ..tasks import AlreadyRememberedError, Tasks
 from ..tasks.engine import StoredTask
@@ -138,7 +138,9 @@ class DownloadRoutes:
         }
 
     async def _missing(self, request: web.Request, raw: bytes, body: Missing) -> web.StreamResponse:
-        wanted, sourceless = await self._needs.downloads(body.workflow)
+        needed = missing_downloads(await self._needs.requirements(body.workflow))
+        wanted = needed.items
+        sourceless = [need.to_json() for need in needed.without]
         if len(wanted) > MOST_AT_ONCE:
             raise InvalidRequest(
                 "INVALID_REQUEST",
@@ -158,10 +160,7 @@ class DownloadRoutes:
                 }
             )
         batch_id = uuid.uuid4().hex
-        asked = [
-            Asked(Link.model_validate(one).wanted(), {**body.metadata, "for": "workflow"}, body.priority)
-            for one in wanted
-        ]
+        asked = [Asked(_wanted(one), body.metadata, body.priority) for one in wanted]
 
         def answer(made: Sequence[StoredTask]) -> JSON:
             return {
@@ -194,6 +193,17 @@ class DownloadRoutes:
         task = await self._tasks.find(task_id)
         await self._downloader.hold(task, pause=pause)
         return reply(await self._tasks.show(await self._tasks.find(task_id)))
+
+
+def _wanted(found: Download) -> Wanted:
+    """Make a request of what a workflow says, as untrusted as one from outside."""
+    return Wanted(
+        url=found.url,
+        type=found.folder,
+        filename=found.filename,
+        target_dir=found.target_dir,
+        sha256=found.sha256,
+    )
 
 
 def _client(request: web.Request) -> str:
