@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -13,12 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from ..downloader import Asked, Downloader
 from ..downloads.plan import Wanted
 from ..errors import JSON, InvalidRequest
-from ..needs import Download, Needs, missing_downloads
+from ..needs import Needs
 from ..settings import Settings
 from ..tasks import AlreadyRememberedError, Tasks
 from ..tasks.engine import StoredTask
 from ._http import known_query, parse_json, parse_model, read_body, read_model, reply
 from ._repeats import Repeats, replayed
+
+if TYPE_CHECKING:
+    from ..needs import Download  # its values take a while to load
 
 MOST_AT_ONCE = 200
 """Downloads that one workflow may start."""
@@ -138,29 +141,20 @@ class DownloadRoutes:
         }
 
     async def _missing(self, request: web.Request, raw: bytes, body: Missing) -> web.StreamResponse:
-        needed = missing_downloads(await self._needs.requirements(body.workflow))
-        wanted = needed.items
-        sourceless = [need.to_json() for need in needed.without]
-        if len(wanted) > MOST_AT_ONCE:
+        needed = await self._needs.missing_downloads(body.workflow)
+        if len(needed.items) > MOST_AT_ONCE:
             raise InvalidRequest(
                 "INVALID_REQUEST",
-                f"{len(wanted)} models are missing; at most {MOST_AT_ONCE} are fetched at once.",
+                f"{len(needed.items)} models are missing; at most {MOST_AT_ONCE} are fetched at once.",
             )
-        if not wanted:
-            return reply(
-                {
-                    "status": "succeeded" if not sourceless else "failed",
-                    "message": "Nothing is missing."
-                    if not sourceless
-                    else "For none of the missing models is it known where to get it.",
-                    "batch_id": None,
-                    "url": None,
-                    "task_ids": [],
-                    "without_source": sourceless,
-                }
-            )
+        others: JSON = {
+            "without_source": [need.to_json() for need in needed.without],
+            "elsewhere": [need.to_json() for need in needed.elsewhere],
+        }
+        if not needed.items:
+            return reply(_nothing(others))
         batch_id = uuid.uuid4().hex
-        asked = [Asked(_wanted(one), body.metadata, body.priority) for one in wanted]
+        asked = [Asked(_wanted(one), body.metadata, body.priority) for one in needed.items]
 
         def answer(made: Sequence[StoredTask]) -> JSON:
             return {
@@ -169,7 +163,7 @@ class DownloadRoutes:
                 "batch_id": batch_id,
                 "url": f"/ext/tasks/batch/{batch_id}",
                 "task_ids": [task.id for task in made],
-                "without_source": sourceless,
+                **others,
             }
 
         remember = self._repeats.remembering(request, raw, answer)
@@ -193,6 +187,18 @@ class DownloadRoutes:
         task = await self._tasks.find(task_id)
         await self._downloader.hold(task, pause=pause)
         return reply(await self._tasks.show(await self._tasks.find(task_id)))
+
+
+def _nothing(others: JSON) -> JSON:
+    """Answer where no download can be begun."""
+    if others["without_source"]:
+        message = "For none of the missing models is it known where to get it."
+    elif others["elsewhere"]:
+        message = "All models are here, but not all where the workflow looks for them."
+    else:
+        message = "Nothing is missing."
+    status = "failed" if others["without_source"] else "succeeded"
+    return {"status": status, "message": message, "batch_id": None, "url": None, "task_ids": [], **others}
 
 
 def _wanted(found: Download) -> Wanted:
