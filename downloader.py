@@ -38,6 +38,7 @@ from .tasks.task import FINISHED
 log = logging.getLogger("backplane")
 
 KIND = "download"
+RECENT = 256
 MOST_KEPT = 1000
 """Failed downloads whose parts may be gone on with."""
 
@@ -93,6 +94,8 @@ class Downloader:
         """task id → the link as it was given, where it has secrets: they are never written down."""
         self._open: dict[str, StoredTask] = {}
         """Downloads that have not ended, by id."""
+        self._over: dict[str, None] = {}
+        """Those that ended last, the oldest first."""
         self._kept: dict[str, StoredTask] = {}
         """Failed ones whose part is still there, by what they fetch."""
         self._planner = Planner(tools)
@@ -104,6 +107,7 @@ class Downloader:
             host_of=_host_of,
             arrived=self._arrived,
             known_hash=self._known_hash,
+            ended=self.changed,
         )
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -140,15 +144,20 @@ class Downloader:
 
     def changed(self, task: StoredTask) -> None:
         """Learn how a download is in the store now."""
-        if task.status in {"queued", "running", "canceling"}:
-            self._open[task.id] = task
-        else:
+        if task.status in FINISHED:
             self._ended(task)
+        elif task.id in self._over:
+            return  # the store was read just before its end
+        else:
+            self._open[task.id] = task
         self._line.changed(task)
 
     def _ended(self, task: StoredTask) -> None:
         self._open.pop(task.id, None)
         self._links.pop(task.id, None)
+        self._over[task.id] = None
+        while len(self._over) > RECENT:
+            self._over.pop(next(iter(self._over)))
         record = Record.from_json(task.result)
         if task.status == "failed":
             self._keep(task)
@@ -214,6 +223,18 @@ class Downloader:
 
     # In
 
+    async def refusals(self, asked: Sequence[Asked]) -> list[ApiError | None]:
+        """Say of each download what :meth:`submit` would refuse it for by itself; None: nothing."""
+
+        def check(one: Asked) -> ApiError | None:
+            try:
+                self._planner.check(one.wanted)
+            except ApiError as error:
+                return error
+            return None
+
+        return await asyncio.to_thread(lambda: [check(one) for one in asked])
+
     async def submit(
         self,
         asked: Sequence[Asked],
@@ -270,9 +291,9 @@ class Downloader:
 
     def _twin(self, wanted: Wanted, made: Iterable[NewTask]) -> str | None:
         """Give the download that fetches the same thing already."""
-        key = _key(replace(wanted, url=public(wanted.url)))
+        same = replace(wanted, url=public(wanted.url))
         for task in (*self._open.values(), *made):
-            if _key(wanted_of(task.request)) == key:
+            if wanted_of(task.request) == same:
                 return task.id
         return None
 

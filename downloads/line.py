@@ -94,7 +94,8 @@ class Line:
     """The queue of downloads and those that run. *wanted* gives a task's request, with what is secret in it.
 
     *arrived* is awaited when files are in their place, before the task is seen to have ended; *known_hash*
-    gives the SHA-256 of a file that is there, if the library knows it.
+    gives the SHA-256 of a file that is there, if the library knows it. *ended* is told of each end that is
+    on the disk.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Line:
         host_of: Callable[[str], str],
         arrived: Callable[[Record], Awaitable[None]],
         known_hash: Callable[[Target], Awaitable[str | None]],
+        ended: Callable[[StoredTask], None],
     ) -> None:
         self._tools = tools
         self._concurrency = concurrency
@@ -113,6 +115,7 @@ class Line:
         self._host_of = host_of
         self._arrived = arrived
         self._known_hash = known_hash
+        self._ended = ended
         self._queue = FairQueue()
         self._hosts: dict[str, str] = {}
         self._runs: dict[str, Run] = {}
@@ -411,6 +414,7 @@ class Line:
         if not kept:
             log.warning("Download %s was taken over by another process", run.task.id)
             return
+        self._ended(final)
         data = {"status": status, "finished_at": at, "error": error, "progress": run.record.progress}
         ready.hub.publish("status", data, run.task.id)
         ready.hub.ended(run.task.id)

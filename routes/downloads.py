@@ -147,14 +147,21 @@ class DownloadRoutes:
                 "INVALID_REQUEST",
                 f"{len(needed.items)} models are missing; at most {MOST_AT_ONCE} are fetched at once.",
             )
+        asked = [Asked(_wanted(one), body.metadata, body.priority) for one in needed.items]
+        refusals = await self._downloader.refusals(asked)
         others: JSON = {
             "without_source": [need.to_json() for need in needed.without],
             "elsewhere": [need.to_json() for need in needed.elsewhere],
+            "refused": [
+                {"name": one.need.name, "url": one.url, **refusal.body()}
+                for one, refusal in zip(needed.items, refusals, strict=True)
+                if refusal is not None
+            ],
         }
-        if not needed.items:
+        asked = [one for one, refusal in zip(asked, refusals, strict=True) if refusal is None]
+        if not asked:
             return reply(_nothing(others))
         batch_id = uuid.uuid4().hex
-        asked = [Asked(_wanted(one), body.metadata, body.priority) for one in needed.items]
 
         def answer(made: Sequence[StoredTask]) -> JSON:
             return {
@@ -191,13 +198,15 @@ class DownloadRoutes:
 
 def _nothing(others: JSON) -> JSON:
     """Answer where no download can be begun."""
-    if others["without_source"]:
+    if others["refused"]:
+        message = "No missing model may be downloaded from where the workflow says."
+    elif others["without_source"]:
         message = "For none of the missing models is it known where to get it."
     elif others["elsewhere"]:
         message = "All models are here, but not all where the workflow looks for them."
     else:
         message = "Nothing is missing."
-    status = "failed" if others["without_source"] else "succeeded"
+    status = "failed" if others["without_source"] or others["refused"] else "succeeded"
     return {"status": status, "message": message, "batch_id": None, "url": None, "task_ids": [], **others}
 
 
