@@ -8,16 +8,15 @@ read, searched and ranked stands in ``nodespec/``.
 from __future__ import annotations
 
 import asyncio
-import gc
 import gzip
 import hashlib
 import logging
 import threading
-import time
-from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from .breath import Breath, full_collections_put_off
 from .errors import JSON, InvalidRequest, NotFound, close_matches
 from .host.protocol import NodeSource
 from .nodespec.encode import FIELDS, encoded, to_json
@@ -31,7 +30,6 @@ __all__ = ["Catalog", "NodeSpec", "PairCounts", "Snapshot"]
 
 log = logging.getLogger("backplane")
 
-_WORK_S, _REST_S = 0.001, 0.0002
 """After so much work a thread that builds sleeps for so long, and the event loop gets the interpreter."""
 _ABSENT: Hashable = object()
 
@@ -150,7 +148,7 @@ class Catalog:
             # before the nodes are read: a file that comes meanwhile is then seen as a change next time
             stamps = dict(self._source.file_list_stamps())
             if self._snapshot is None or tokens != self._seen or stamps != self._stamps:
-                with _full_collections_put_off():
+                with full_collections_put_off():
                     self._snapshot = self._rebuilt(tokens, _changed(self._stamps, stamps))
                 self._seen, self._stamps = tokens, stamps
             return self._snapshot
@@ -168,7 +166,7 @@ class Catalog:
             return found
 
     def _rebuilt(self, tokens: Sequence[tuple[str, Hashable]], changed: set[str]) -> Snapshot:
-        breath = _Breath()
+        breath = Breath()
         nodes: dict[str, _Node] = {}
         for name, token in tokens:
             known = self._nodes.get(name)
@@ -180,7 +178,7 @@ class Catalog:
         self._nodes = nodes
         return self._snapshot if self._snapshot is not None and same else _assembled(nodes)
 
-    def _read(self, name: str, token: Hashable, known: _Node | None, breath: _Breath) -> _Node:
+    def _read(self, name: str, token: Hashable, known: _Node | None, breath: Breath) -> _Node:
         reads: frozenset[str] | None = None
         try:
             info = self._source.node_info(name)
@@ -258,7 +256,7 @@ class Catalog:
                 snapshot.revision, [ready.get(spec.name) or encoded(to_json(spec)) for spec in specs]
             )
         kept = [name for name in FIELDS if name == "name" or name in fields]
-        breath = _Breath()
+        breath = Breath()
         parts: list[bytes] = []
         for spec in specs:
             parts.append(encoded(to_json(spec, kept)))
@@ -287,47 +285,13 @@ class Catalog:
         indexes = self._indexes
         if indexes is None or indexes.snapshot is not snapshot:
             # two threads may do this at once; the work is the same
-            breath = _Breath()
+            breath = Breath()
             words: list[Words] = []
             for spec in snapshot.specs.values():
                 words.append(Words.of(spec))
                 breath.take()
             indexes = self._indexes = _Indexes(snapshot, PortIndex(snapshot.specs.values()), words)
         return indexes
-
-
-class _Breath:
-    """Makes a busy thread give the interpreter away in time.
-
-    Left alone, CPython lets others in every 5 ms only. A sleep of nothing does not do: the same thread may
-    take the interpreter back before another has woken.
-    """
-
-    def __init__(self) -> None:
-        self._since = time.perf_counter()
-
-    def take(self) -> None:
-        """Rest, if enough has been done since the last rest."""
-        if time.perf_counter() - self._since > _WORK_S:
-            time.sleep(_REST_S)
-            self._since = time.perf_counter()
-
-
-@contextmanager
-def _full_collections_put_off() -> Generator[None]:
-    """Keep Python from walking all objects of the process meanwhile.
-
-    Such a walk takes half a second in a ComfyUI (700,000 objects), nothing else runs during it, and a start
-    leaves it about to happen. Young objects are collected as ever; the walk comes when ComfyUI next needs it.
-    """
-    before = gc.get_threshold()
-    meanwhile = (*before[:2], 1_000_000)
-    gc.set_threshold(*meanwhile)
-    try:
-        yield
-    finally:
-        if gc.get_threshold() == meanwhile:  # else somebody has set it for himself
-            gc.set_threshold(*before)
 
 
 def _changed(before: Mapping[str, Hashable], now: Mapping[str, Hashable]) -> set[str]:

@@ -76,7 +76,7 @@ def build(settings: Settings, host: Host) -> Services:
         host,
         tell,
         host.state_dir(),
-        busy=lambda: bool(host.queue().running),
+        busy=lambda: tasks.busy,
         hash_models=settings.hash_models,
     )
     downloader = _downloader(settings, host, library)

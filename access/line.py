@@ -7,6 +7,8 @@ import io
 import os
 import selectors
 import socket
+import struct
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -90,7 +92,7 @@ class Line:
         self._slices = False
         self._slice_ends = 0.0
         self._mark = 0.0
-        self._given = False
+        self._given = self._brief = False
         self._held: StreamError | None = None
         self._waited = 0.0
         self._came = 0
@@ -105,11 +107,14 @@ class Line:
                 with suppress(OSError):
                     self._handle.shutdown(socket.SHUT_RDWR)  # whoever reads wakes and reads an end
 
-    def hang_up(self) -> None:
-        """Let go of the connection that was dialled last."""
+    def hang_up(self, *, finished: bool = False) -> None:
+        """Let go of the connection that was dialled last; unless it is *finished*, the server is told so."""
         with self._lock:
             handle, self._handle = self._handle, None
         if handle is not None:
+            if not finished and sys.platform != "win32":
+                with suppress(OSError):  # a reset: else the server would wait for us to read the rest
+                    handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             handle.close()
 
     def check(self) -> None:
@@ -214,10 +219,13 @@ class Line:
             sock.settimeout(self._left(self._answer_by))
         elif self._given and self._mark >= self._slice_ends:
             return None
+        elif self._given is not self._brief:  # what is here waits no longer than a slice for more
+            self._brief = self._given
+            sock.settimeout(FILL_S if self._brief else self.limits.stall_s)
         try:
             count = sock.recv_into(into)
         except TimeoutError:
-            return self._hold(self._silent())
+            return None if self._given else self._hold(self._silent())
         except OSError:
             return self._hold(StreamError("broken", f"The connection to {self.shown} broke."))
         if count == 0:

@@ -128,7 +128,9 @@ class Stream:
         if self._framing.chunked:
             return self._chunk(view[:CHUNKED_BYTES])
         if self._left is None:
-            return self._fp.readinto(view)
+            count = self._fp.readinto(view)
+            self._left = None if count else 0
+            return count
         count = self._fp.readinto(view[: self._left])
         if not count:
             raise StreamError("incomplete", f"{self._line.shown} ended {self._left} bytes too early.")
@@ -156,16 +158,18 @@ class Stream:
         """Close the connection; by the thread that reads. Once is enough, twice does no harm."""
         self._undo()
         self._connection.close()
-        self._line.hang_up()
+        self._line.hang_up(finished=self._left == 0)
 
     def _chunk(self, view: memoryview) -> int:
         try:
-            return self._answer.readinto(view)
+            count = self._answer.readinto(view)
         except http.client.IncompleteRead:
             self._line.check()
             raise StreamError("incomplete", f"{self._line.shown} ended within a chunk.") from None
         except (http.client.HTTPException, ValueError):
             raise StreamError("bad_response", f"{self._line.shown} sent chunks that are none.") from None
+        self._left = None if count else 0
+        return count
 
     def _nothing_more(self) -> None:
         """Refuse a body that goes on past its length, as far as that can be told without waiting."""

@@ -17,12 +17,13 @@ import http.client
 import importlib
 import json
 import os
+import select
 import statistics
 import struct
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -98,16 +99,16 @@ class Client:
         return answer.status, dict(answer.getheaders()), answer.read()
 
 
-def compare(title: str, port: int, root: Path, probe: str, routes: Sequence[str]) -> None:
+def compare(title: str, port: int, root: Path, small: str, routes: Sequence[str]) -> None:
     """Measure each route: the first answer, the next ones, and those after a file was added."""
     client = Client(port)
     rows: list[tuple[str, ...]] = []
     for number, path in enumerate(routes):
-        first, taken = waits(port, probe, lambda path=path: client.get(path))
+        first, taken = waits(port, small, lambda path=path: client.get(path))
         while client.get(path)[2] != (body := client.get(path)[2]):
             pass  # headers are read for two seconds in one request, and on in the next
         warm = median_s(lambda path=path: client.get(path), times=TIMES)
-        _, warm_waits = waits(port, probe, lambda path=path: [client.get(path) for _ in range(10)])
+        _, warm_waits = waits(port, small, lambda path=path: [client.get(path) for _ in range(10)])
         added = [
             _after_adding(client, path, root / f"new {number}-{each}.safetensors") for each in range(ADDED)
         ]
@@ -142,24 +143,29 @@ def _after_adding(client: Client, path: str, new: Path) -> float:
 
 
 def waits(port: int, path: str, work: Callable[[], object]) -> tuple[float, list[float]]:
-    """Ask for something tiny, over and over, while *work* goes on; give how long that and each took."""
-    probe, taken, done = Client(port), list[float](), threading.Event()
-
-    def hammer() -> None:
-        while not done.is_set():
-            begun = perf_counter()
-            probe.get(path)
-            taken.append(perf_counter() - begun)
-
-    with ThreadPoolExecutor(1) as pool:
-        probe.get(path)
-        hammering = pool.submit(hammer)
+    """Have another process ask for something tiny, over and over, while *work* goes on; give all times."""
+    command = [sys.executable, __file__, "--probe", str(port), path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as prober:
+        if prober.stdin is None or prober.stdout is None:
+            raise SystemExit("no pipes")
+        prober.stdout.readline()  # it has begun
         begun = perf_counter()
         work()
         spent = perf_counter() - begun
-        done.set()
-        hammering.result()
-    return spent, taken
+        prober.stdin.close()
+        return spent, json.loads(prober.stdout.read())
+
+
+def probe(port: int, path: str) -> None:
+    """Ask until the standard input ends; print how long each answer took."""
+    client, taken = Client(port), list[float]()
+    client.get(path)
+    print("ready", flush=True)
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        begun = perf_counter()
+        client.get(path)
+        taken.append(perf_counter() - begun)
+    print(json.dumps(taken))
 
 
 class Folders:
@@ -251,6 +257,9 @@ THEIRS = ("/models/loras", "/experiment/models/loras")
 
 def main() -> None:
     """Measure here, or against the ComfyUI that the environment names."""
+    if sys.argv[1:2] == ["--probe"]:
+        probe(int(sys.argv[2]), sys.argv[3])
+        return
     named = os.environ.get("COMFYUI_PATH")
     with temporary_folder() as base:
         root = base / "loras"

@@ -34,6 +34,7 @@ class Extras:
         self._changed = threading.Condition()
         self._threads: set[threading.Thread] = set()
         self._broken = 0
+        self.begun = False
         self.off = job.limits.connections < 2
 
     @property
@@ -44,6 +45,7 @@ class Extras:
 
     def begin(self, lane: Address, known: Known, work: Work) -> None:
         """Have as many as the limits say, the transfer's own connection counted in."""
+        self.begun = True
         for _ in range(self._job.limits.connections - 1 - self.count):
             thread = threading.Thread(
                 target=self._run, args=(lane, known, work), name="backplane-range", daemon=True

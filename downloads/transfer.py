@@ -29,15 +29,13 @@ from .plan import Address, Pace, Received, Stop
 from .pouring import Pour
 from .publish import translate_os_error
 from .ranges import Segment, Work, is_strong
-from .replies import EXCERPT_BYTES, is_page, of_page, of_status, of_stream_error
+from .refusals import Refusals
+from .replies import of_stream_error
 from .spread import Extras
 from .stopping import Stopper
 from .trouble import DownloadError, Stopped
 
 __all__ = ["Explain", "Job", "Journal", "Limits", "transfer"]
-
-EXPIRED = frozenset({400, 401, 403, 410})
-"""What storage servers answer when a signature's time is over."""
 
 
 def transfer(
@@ -85,8 +83,7 @@ class _Transfer:
         self._anew = False
         self._answers = 0
         """How many answers the file's bytes are from."""
-        self._readdressed: int | None = None
-        self._not_found = False
+        self._refusals = Refusals(job)
         self._part, journal = _open_part(job)
         self._known = Known(job, journal)
         self._pacer = Pacer(tell, job.clock)
@@ -182,7 +179,7 @@ class _Transfer:
             self._known = Known(self._job, None)
             self._known.ranges = ranges
             self._write_down()
-        self._answers, self._lane, self._readdressed = 0, None, None
+        self._answers, self._lane, self._refusals = 0, None, Refusals(self._job)
         self._pacer.retries += 1
         self._pacer.note = error.message
         self._pacer.tick(self._landed, now=True)
@@ -245,6 +242,9 @@ class _Transfer:
         except StreamError as error:
             self._check()
             self._again(of_stream_error(error))
+        except DownloadError as error:
+            self._check()
+            self._again(error)
         finally:
             self._work.release(segment)
 
@@ -287,8 +287,12 @@ class _Transfer:
         known, pacer = self._known, self._pacer
         headers = known.range_headers(segment)
         with self._open_lane(address, headers, self._halt) as stream:
-            self._check_kind(
-                stream, asked=bool(headers), elsewhere=bool(stream.hops) or address is self._lane
+            self._refusals.check(
+                stream,
+                asked=bool(headers),
+                elsewhere=bool(stream.hops) or address is self._lane,
+                landed=self._part.landed,
+                crowded=self._extras.begun,
             )
             known.judge(stream, segment, asked=bool(headers))
             self._answers += 1
@@ -333,40 +337,6 @@ class _Transfer:
                 self._pacer.connections = 1 + self._extras.count
 
         return watch
-
-    # answers that are no file
-
-    def _check_kind(self, stream: Stream, *, asked: bool, elsewhere: bool) -> None:
-        """Go on only with a file: else tell in the source's words what the answer is, or try again.
-
-        *elsewhere*: another server than the source's own gave it.
-        """
-        status, media_type = stream.status, stream.header("Content-Type")
-        page = status in {200, 206} and not self._job.text and is_page(media_type)
-        if not page and (status in {200, 206} or (status == 416 and asked)):
-            return
-        try:
-            body = stream.read(EXCERPT_BYTES)
-        except StreamError:
-            body = b""
-        self._check()
-        shown, landed = redacted(stream.url), self._part.landed
-        error = (
-            of_page(media_type or "", body, shown) if page else of_status(status, stream.headers, body, shown)
-        )
-        fresh = self._readdressed is None or landed - self._readdressed >= self._job.limits.progress_bytes
-        if status in EXPIRED and elsewhere and landed and fresh:
-            self._readdressed = landed  # the signature's time is over: the source gives another one
-            raise Again(error, at_once=True)
-        if self._job.explain is not None:
-            told = self._job.explain(status, {name.lower(): value for name, value in stream.headers}, body)
-            if told is not None:
-                told.retry_after_s = told.retry_after_s or error.retry_after_s
-                error = told
-        if status == 404 and self._job.again_on_404 and not self._not_found:
-            self._not_found = True
-            raise Again(error)
-        self._again(error)
 
     def _check_verifiable(self, stream: Stream) -> None:
         """Refuse a body of which nothing will tell whether it is whole, before it is fetched."""

@@ -8,15 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import quote
 
+from ..breath import Breath, full_collections_put_off
 from ..errors import JSON
-from ..wire import dumps
+from ..wire import dumps, rfc3339
 from .facts import format_name, has_header, read_facts
 from .index import Look, View
-from .pace import Breath, full_collections_put_off
 from .previews import previews_of
 from .scan import Entry, Where
 from .store import Row, Store
@@ -191,7 +190,7 @@ def listed(folder: str, entry: Entry, known: Known, *, inside: bool) -> JSON:
     return {
         "name": entry.name,
         "size": known.stamp.size,
-        "modified": rfc3339(known.stamp.mtime_ns),
+        "modified": rfc3339(known.stamp.mtime_ns / 1e9),
         "format": format_name(entry.name),
         "sha256": known.sha256,
         "base_model": origin.base_model or facts.base_model,
@@ -226,15 +225,6 @@ def full(folder: str, item: Item) -> JSON:
         "page": origin.page if origin else None,
         "licence": origin.licence if origin else None,
     }
-
-
-def rfc3339(mtime_ns: int) -> str | None:
-    """Write a file's time as RFC 3339 in UTC with milliseconds; None for times that no calendar has."""
-    try:
-        moment = datetime.fromtimestamp(mtime_ns // 1_000_000_000, timezone.utc)
-    except (OverflowError, ValueError, OSError):
-        return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{mtime_ns // 1_000_000 % 1000:03d}Z"
 
 
 def _header(entry: Entry, known: Known, *, inside: bool) -> HeaderState:

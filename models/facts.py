@@ -15,13 +15,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
+from ..breath import Breath
 from ..errors import JSON
 from ..modelfiles import gguf, safetensors
 from ..modelfiles.formats import format_of
 from ..modelfiles.names import suffix_of
 from ..modelfiles.trouble import FormatError
 from .base_models import by_tensors, by_words
-from .pace import Breath
 from .values import Facts, Origin
 
 VERSION = 1

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
+from ..breath import Breath, full_collections_put_off
 from ..errors import NotFound, close_matches
 from ..host.protocol import ModelFiles, ModelFolder
 from ..wire import dumps
-from .pace import Breath, full_collections_put_off
 from .ready import Ready
 from .scan import Directory, Entry, walk
 from .values import Change

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..breath import Breath
 from ..errors import ApiError, NotFound
 from ..host.protocol import ModelFiles
 from ..modelfiles.trouble import FormatError
@@ -28,7 +29,6 @@ from .index import Index, Look, View
 from .jobs import Jobs
 from .listing import found_names, page_of, whole
 from .moves import in_use, told
-from .pace import Breath
 from .previews import Preview
 from .ready import Ready
 from .scan import Entry

@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from ..breath import Breath
 from ..errors import InvalidRequest
 from ..wire import dumps
 from .details import Item
-from .pace import Breath
 from .ready import Ready
 from .scan import Entry
 

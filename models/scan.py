@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from .pace import Breath
+from ..breath import Breath
 from .values import settled
 
 log = logging.getLogger("backplane")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..breath import Breath
 from .facts import facts_from_text, facts_to_text, origin_from_text, origin_to_text
-from .pace import Breath
 from .values import Known, Stamp
 
 if TYPE_CHECKING:

@@ -34,13 +34,16 @@ class SystemRoutes:
                 "version": VERSION,
                 "host": host.name,
                 "host_version": host.version,
-                "features": ["catalog", "tasks"],
+                "features": ["catalog", "models", "downloads", "tasks"],
                 "limits": {
                     "max_body_bytes": settings.max_body_bytes,
                     "max_queued": settings.max_queued,
+                    "download_max_bytes": settings.download_max_bytes,
+                    "downloads_per_hour": settings.downloads_per_hour,
                 },
                 "links": {
                     "catalog": "/ext/catalog",
+                    "models": "/ext/models",
                     "tasks": "/ext/tasks",
                     "queue": "/ext/queue",
                     "health": "/ext/health",

@@ -107,6 +107,11 @@ class Reading(ABC):
                 return batch_shown(batch_id, [await self.show(task, nodes=False) for task in tasks])
             await self.hub.wait(None, min(left, 1.0))
 
+    @property
+    def busy(self) -> bool:
+        """Whether a run is on. From any thread."""
+        return any(task.status in {"running", "canceling"} for task in self._live.all())
+
     def place(self, task: Shown) -> int | None:
         """Give a queued task's place in line, 1 for the next."""
         if task.status != "queued":

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ..errors import JSON, NotFound
 from ..host.protocol import Machine
+from ..wire import rfc3339
 from .listing import Shown
 from .logs import LogTap
 from .outputs import Output
 from .previews import encode
-from .task import Task, rfc3339
+from .task import Task
 from .thumbnails import Format, NoThumbnail, Thumb, Thumbnails, inline
 
 

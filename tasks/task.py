@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import JSON
+from ..wire import rfc3339
 from .outputs import Output
 from .progress import RunProgress
 
@@ -120,11 +120,3 @@ class Task:
             "outputs": [output.to_json() for output in self.outputs],
             "warnings": list(self.warnings),
         }
-
-
-def rfc3339(at: float | None) -> str | None:
-    """Write Unix seconds as RFC 3339 in UTC with milliseconds."""
-    if at is None:
-        return None
-    moment = datetime.fromtimestamp(at, timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

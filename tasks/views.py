@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ..errors import JSON
+from ..wire import rfc3339
 from .engine import StoredTask
 from .progress import RunProgress
-from .task import Task, rfc3339
+from .task import Task
 
 
 def shown(

@@ -24,8 +24,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from ..errors import JSON, ApiError
+from ..wire import rfc3339
 from .signing import sign
-from .task import rfc3339
 
 log = logging.getLogger("backplane")
 

@@ -1,13 +1,16 @@
 """Downloads that go on where they were. The numbers are the cases of the table in the research."""
 
+import errno
+import os
 import threading
 from dataclasses import replace
 
 import pytest
+from backplane.downloads.part import Part
 from backplane.downloads.plan import Address
 from backplane.downloads.stopping import Stopper
 from backplane.downloads.transfer import Journal, transfer
-from backplane.downloads.trouble import Stopped
+from backplane.downloads.trouble import DownloadError, Stopped
 from hostile_http import (
     Server,
     answer,
@@ -142,14 +145,14 @@ def test_43_49_another_file_in_place_of_a_range(tmp_path, etag):
 
 
 def test_43_a_file_that_changes_each_time(tmp_path):
-    speaks = [cuts(some_bytes(AT + number, number), 500_000, f'"{number}"') for number in (7, 8, 9)]
-
     def speak(asked):
-        speaks[len(server.asked) - 1](type("Plain", (), {"start": None, "say": asked.say}))
+        number = len(asked.server.asked)
+        body = some_bytes(AT, number)
+        asked.say(head("200 OK", f"Content-Length: {AT}", f'ETag: "{number}"'), body[: AT - 1])
 
     with served(tmp_path, speak) as (server, fetches):
         fetches.fails("DOWNLOAD_SOURCE_CHANGED")
-        assert len(server.asked) == 3
+        assert [asked.start for asked in server.asked] == [None, AT - 1, None, AT - 1]
 
 
 @pytest.mark.parametrize(
@@ -267,8 +270,8 @@ def slow_first(body, speak, etag='"v1"'):
 def test_53_several_connections_fetch_one_file(tmp_path):
     with served(tmp_path, slow_first(LARGE, serves(LARGE))) as (server, fetches):
         fetches.fetch(body=LARGE, limits=WIDE)
-        assert len(server.asked) >= 4
-        assert all(asked.end is not None or asked.start is not None for asked in server.asked[1:])
+        assert len(server.asked) > 1
+        assert all(asked.start for asked in server.asked[1:])
         assert max(pace.connections for pace in fetches.paces) <= 4
         assert fetches.asked == 1, "one call of the source for all connections"
         fetched = sum(min(asked.end or len(LARGE), len(LARGE)) - asked.start for asked in server.asked[1:])
@@ -283,7 +286,7 @@ def test_53_extra_connections_follow_redirects_only_once_and_carry_no_secret(tmp
         address = Address(hub.url(), {"Authorization": "Bearer hidden"}, hop_hosts=("127.0.0.1",))
         fetches.fetch(address=address, body=LARGE, limits=WIDE)
         assert len(hub.asked) == 1
-        assert len(cdn.asked) >= 4
+        assert len(cdn.asked) > 1
         assert not any("authorization" in asked.headers for asked in cdn.asked)
 
 
@@ -298,10 +301,19 @@ def test_53_extra_connections_follow_redirects_only_once_and_carry_no_secret(tmp
     ids=["53 whole", "54 429", "403", "wrong range"],
 )
 def test_53_54_a_source_that_wants_one_connection_gets_one(tmp_path, reply):
-    with served(tmp_path, slow_first(LARGE, reply)) as (server, fetches):
-        server.speak = slow_first(LARGE, in_turn(reply, reply, reply, serves(LARGE)))
+    refused = []
+
+    def speak(asked):
+        if asked.start is not None and len(refused) < 3:
+            refused.append(asked)
+            reply(asked)
+        else:
+            serves(LARGE)(asked)
+
+    with served(tmp_path, slow_first(LARGE, speak)) as (_, fetches):
         fetches.fetch(body=LARGE, limits=WIDE)
-        assert "range" not in server.asked[0].headers
+        assert refused
+        assert fetches.paces[-1].connections == 1
 
 
 def test_53_an_extra_connection_that_breaks_costs_only_its_own_bytes(tmp_path):
@@ -392,12 +404,10 @@ def test_70_stopped_with_several_connections(tmp_path):
 
     with served(tmp_path, lambda asked: None) as (server, fetches), nothing_left():
         server.speak = slow_first(LARGE, hangs)
-        stopped(fetches, lambda: len(server.asked) == 4, body=LARGE, limits=WIDE)
+        stopped(fetches, lambda: len(server.asked) > 1, body=LARGE, limits=WIDE)
 
 
 def test_an_inspector_that_refuses_ends_it_at_once(tmp_path):
-    from backplane.downloads.trouble import DownloadError
-
     refuses = DownloadError("DOWNLOAD_INVALID_FORMAT", "That is no model.")
     hangs = cuts(BODY, 2_000_000, how=lambda asked: asked.hang())
     with served(tmp_path, hangs) as (_, fetches):
@@ -407,27 +417,38 @@ def test_an_inspector_that_refuses_ends_it_at_once(tmp_path):
         assert error is refuses
 
 
-def test_65_67_a_disk_that_fails_ends_it(tmp_path, monkeypatch):
-    import errno
-    import os
-
-    from backplane.downloads.part import Part
-
+@pytest.mark.parametrize("method", ["_write", "reserve"])
+def test_65_a_disk_that_is_full_ends_it(tmp_path, monkeypatch, method):
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with served(tmp_path, serves(BODY)) as (_, fetches):
-        for method in ("_write", "reserve"):
-            with monkeypatch.context() as patch:
-                patch.setattr(Part, method, full)
-                error = fetches.fails("DOWNLOAD_DISK_FULL", body=BODY)
-                assert str(tmp_path) not in error.message
         with monkeypatch.context() as patch:
-            patch.setattr(Part, "sync", lambda self: (_ for _ in ()).throw(OSError(errno.EIO, "EIO")))
-            hangs = cuts(BODY, AT, how=lambda asked: asked.hang())
-            with served(tmp_path, hangs) as (_, others):
-                others.fails("DOWNLOAD_IO_ERROR", body=BODY, limits=replace(LIMITS, sync_bytes=1000))
+            patch.setattr(Part, method, full)
+            assert str(tmp_path) not in fetches.fails("DOWNLOAD_DISK_FULL", body=BODY).message
         fetches.fetch(body=BODY)
+
+
+def test_66_a_folder_that_may_not_be_written_ends_it(tmp_path):
+    with served(tmp_path, serves(BODY)) as (server, fetches):
+        fetches.part = tmp_path / "models" / "missing" / ".task.part"
+        with pytest.raises(DownloadError) as caught:
+            transfer(
+                fetches.job(), fetches.streams, fetches.stop, fetches.paces.append, fetches.journals.append
+            )
+        assert caught.value.code == "DOWNLOAD_IO_ERROR"
+        assert server.connections == 0
+
+
+def test_67_a_disk_that_fails_behind_ends_it_at_once(tmp_path, monkeypatch):
+    def broken(part):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Part, "sync", broken)
+    hangs = cuts(BODY, AT, how=lambda asked: asked.hang())
+    with served(tmp_path, hangs) as (_, fetches):
+        fetches.fails("DOWNLOAD_IO_ERROR", body=BODY, limits=replace(LIMITS, sync_bytes=1000))
+        assert fetches.journals == []
 
 
 def test_what_landed_is_written_down_as_it_goes(tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
-from backplane.access import StreamLimits
+from backplane.access import Rules, StreamLimits, Streams
 from backplane.downloads.plan import Address
 from backplane.downloads.trouble import DownloadError
 from hostile_http import (
@@ -17,6 +17,7 @@ from hostile_http import (
     chunked,
     cuts,
     head,
+    hears,
     in_turn,
     redirects,
     says,
@@ -165,13 +166,9 @@ def test_13_good_certificate(tmp_path):
 
 
 def test_13_slow_tls(tmp_path):
-    def hello(sock):
-        while sock.recv(4096):
-            pass
-
     made, folder = Certificates(), tmp_path / "models"
     folder.mkdir()
-    with Server(serves(BODY), tls=made.server("127.0.0.1"), hello=hello) as server:
+    with Server(serves(BODY), tls=made.server("127.0.0.1"), hello=hears) as server:
         fetches = Fetches(folder, server, tls=made.client())
         fetches.fails("DOWNLOAD_TIMEOUT", limits=replace(IMPATIENT, waits_s=()))
 
@@ -507,3 +504,42 @@ def test_a_file_without_a_byte_is_a_file(tmp_path):
     with served(tmp_path, serves(b"")) as (_, fetches):
         for options in ({}, {"size": 0}, {"body": b""}):
             assert fetches.fetch(**options).size == 0
+
+
+# Addresses
+
+
+def test_an_owner_s_own_server_is_reached_though_it_is_private(tmp_path):
+    (tmp_path / "models").mkdir()
+    with Server(serves(BODY)) as server:
+        fetches = Fetches(tmp_path / "models")
+        fetches.server, fetches.streams = server, Streams(Rules())
+        fetches.fails("DOWNLOAD_INVALID_URL", address=Address(server.url()))
+        fetches.fetch(address=Address(server.url(), private=True), body=BODY)
+
+
+def test_a_source_that_fails_in_passing_is_asked_again(tmp_path):
+    answers = [
+        DownloadError("DOWNLOAD_NETWORK_ERROR", "no"),
+        DownloadError("DOWNLOAD_UPSTREAM_RATE_LIMITED", "slow", retry_after_s=3.0),
+    ]
+
+    def address():
+        if answers:
+            raise answers.pop(0)
+        return Address(server.url())
+
+    with served(tmp_path, serves(BODY)) as (server, fetches):
+        fetches.fetch(address=address, body=BODY)
+        assert fetches.waits == [1.0, 3.0]
+        answers.append(DownloadError("DOWNLOAD_GATED", "no"))
+        fetches.fails("DOWNLOAD_GATED", address=address)
+        assert fetches.asked == 4
+
+
+def test_a_name_that_is_unknown_for_a_moment_does_not_end_a_download_under_way(tmp_path):
+    with served(tmp_path, in_turn(cuts(BODY, 1_000_000), serves(BODY))) as (server, fetches):
+        names = Names(hub_test=[[server.pair], [], [server.pair]])
+        fetches.streams = Fetches(tmp_path, server, resolve=names).streams
+        fetches.fetch(address=Address("http://hub.test/x"), body=BODY)
+        assert len(names.asked) == 3

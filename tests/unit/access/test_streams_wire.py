@@ -14,6 +14,7 @@ from hostile_http import (
     answer,
     chunked,
     head,
+    hears,
     nothing_left,
     reaching,
     says,
@@ -248,16 +249,11 @@ def test_old_tls_is_not_spoken():
 
 
 def test_a_handshake_that_drips_or_hangs_is_given_up():
-    def hello(sock):
-        sock.recv(4096)
-        server.over.wait(20)
-
     made = Certificates()
-    with Server(says(answer(BODY)), tls=made.server("127.0.0.1"), hello=hello) as server:
+    with Server(says(answer(BODY)), tls=made.server("127.0.0.1"), hello=hears) as server:
         with pytest.raises(StreamError) as caught:
             fetched(server, SHORT, tls=made.client())
         assert caught.value.kind == "timeout"
-        server.over.set()
 
 
 def test_a_server_that_hangs_up_in_the_handshake_is_not_one_without_a_certificate():

@@ -222,6 +222,16 @@ async def test_files_are_found_by_their_hash_while_they_have_it(host, lib):
     assert await lib.by_sha256(SHA) is None
 
 
+async def test_a_hash_is_given_only_while_it_is_known(host, lib):
+    host.put("diffusion_models", "a.pt", CONTENT)
+    assert await lib.known_sha256("diffusion_models", "a.pt") is None
+    await lib.file("unet", "a.pt", hashed=True)
+    assert await lib.known_sha256("unet", "a.pt") == SHA
+    host.put("diffusion_models", "a.pt", b"other")
+    for folder, name in (("diffusion_models", "a.pt"), ("diffusion_models", "b.pt"), ("nothing", "a.pt")):
+        assert await lib.known_sha256(folder, name) is None
+
+
 async def test_in_the_background_everything_is_hashed(host, tmp_path):
     host.put("loras", "a.pt", CONTENT)
     async with opened(host, tmp_path, hash_models=True) as (lib, told):
