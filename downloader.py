@@ -188,11 +188,7 @@ class Downloader:
 
     def stop(self, task_id: str) -> None:
         """Cancel a download that runs here."""
-        run = self._line.run(task_id)
-        if run is not None:
-            run.show(status="canceling")
-            run.stop("cancel")
-            self._line.ready.hub.publish("status", {"status": "canceling"}, task_id)
+        self._line.cancel(task_id)
 
     def place(self, task_id: str) -> int | None:
         """Give a queued download's place among downloads."""
@@ -377,15 +373,15 @@ class Downloader:
         """
         if not isinstance(task, StoredTask) or task.kind != KIND or task.status in FINISHED:
             raise _not_possible("Only a download that has not ended can be paused and resumed.")
-        run = self._line.run(task.id)
-        if run is not None:
-            if pause:
-                run.stop("pause")
-                await run.gone.wait()
-            return
-        if not await self._line.ready.engine.defer(task.id, PAUSED if pause else 0.0):
-            raise _not_possible("The download runs in another process, or has just ended.")
-        await self._renew(task.id, "paused" if pause else "queued")
+        async with self._line.turn:
+            run = self._line.run(task.id)
+            if run is None and not await self._line.ready.engine.defer(task.id, PAUSED if pause else 0.0):
+                raise _not_possible("The download runs in another process, or has just ended.")
+        if run is None:
+            await self._renew(task.id, "paused" if pause else "queued")
+        elif pause:
+            run.stop("pause")
+            await run.gone.wait()
 
     async def _renew(self, task_id: str, phase: str) -> None:
         task = await self._line.ready.engine.get(task_id)

@@ -23,6 +23,7 @@ from ..errors import JSON, ApiError
 from ..tasks.engine import Claimed, Ending, Lease, QueuedRow, StoredTask
 from ..tasks.ports import Ready
 from ..tasks.queue import FairQueue
+from ..tasks.task import FINISHED
 from ..tasks.views import shown as task_shown
 from .job import Order, Tools, Work, discard
 from .plan import Pace, Target, Wanted
@@ -118,6 +119,10 @@ class Line:
         self._ended = ended
         self._queue = FairQueue()
         self._hosts: dict[str, str] = {}
+        self._doomed: set[str] = set()
+        """Cancelled after the store gave them to this process, and before they began."""
+        self.turn = asyncio.Lock()
+        """Held while one is claimed: until it is known whether it runs here, or waits."""
         self._runs: dict[str, Run] = {}
         self._ends: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -169,8 +174,21 @@ class Line:
         """Give a queued download's place, 1 for the next."""
         return self._queue.position(task_id)
 
+    def cancel(self, task_id: str) -> None:
+        """Stop a download that runs here, or is just about to."""
+        run = self._runs.get(task_id)
+        if run is None:
+            self._doomed.add(task_id)
+            return
+        self._doomed.discard(task_id)
+        run.show(status="canceling")
+        run.stop("cancel")
+        self.ready.hub.publish("status", {"status": "canceling"}, task_id)
+
     def changed(self, task: StoredTask) -> None:
         """Learn how a download is in the store."""
+        if task.status in FINISHED:
+            self._doomed.discard(task.id)
         if task.status != "queued" or task.not_before >= PAUSED:
             self._queue.remove(task.id)
             self._hosts.pop(task.id, None)
@@ -187,8 +205,9 @@ class Line:
             try:
                 self._queue.due(time.time())
                 while not self._stopping and len(self._runs) < self._concurrency:
-                    if not await self._claim():
-                        break
+                    async with self.turn:
+                        if not await self._claim():
+                            break
             except Exception:
                 log.exception("The line of downloads met an error and goes on")
                 await asyncio.sleep(WRITE_AGAIN_S)
@@ -255,6 +274,8 @@ class Line:
             from_thread(self._over, run, work, outcome)
 
         self.ready.hub.publish("status", {"status": "running", "attempt": run.lease.attempt}, task.id)
+        if task.id in self._doomed:
+            self.cancel(task.id)
         self._spawn(self._began(run, now))
         threading.Thread(target=body, name=f"backplane-{task.id[:12]}", daemon=True).start()
 

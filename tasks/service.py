@@ -278,7 +278,7 @@ class Tasks(Reading):
             live = self._live.get(task_id)
             if live is not None:
                 await self._cancel_live(live)
-            elif other is not None and other.live(task_id) is not None:
+            elif other is not None:
                 other.stop(task_id)
                 await self.wait_end(task_id, 5.0)
         task = await self.find(task_id)
