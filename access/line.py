@@ -92,7 +92,8 @@ class Line:
         self._slices = False
         self._slice_ends = 0.0
         self._mark = 0.0
-        self._given = self._brief = False
+        self._given: bool = False
+        self._brief: bool = False
         self._held: StreamError | None = None
         self._waited = 0.0
         self._came = 0

@@ -89,10 +89,10 @@ class Rules:
         if _UNSAFE.search(location):
             raise refused("The redirect leads to what is not a URL.")
         try:
-            target = origin.join(URL(location, encoded=location.isascii())).with_fragment(None)
-        except ValueError:
+            joined = str(origin.join(URL(location, encoded=location.isascii())).with_fragment(None))
+        except ValueError:  # also of a port that is none, which only the writing finds
             raise refused("The redirect leads to what is not a URL.") from None
-        target = self._checked(_split(str(target)))
+        target = self._checked(_split(joined))
         if origin.scheme == "https" and target.scheme != "https":
             raise refused(f"The redirect leads from https to {redacted(str(target))}.")
         return target

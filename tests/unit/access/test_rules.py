@@ -182,6 +182,13 @@ def test_a_redirect_is_judged_like_the_first_url(location: str):
         Rules(allow_http=True).check_hop(URL("https://example.com/"), location)
 
 
+@pytest.mark.parametrize("location", ["http://a:99999/", "https://a:x/", "//b:70000/"])
+def test_a_redirect_to_a_port_that_is_none_is_refused_like_any_other(location):
+    with pytest.raises(OutboundError) as caught:
+        Rules(allow_http=True).check_hop(URL("http://example.com/"), location)
+    assert caught.value.code == "OUTBOUND_REFUSED"
+
+
 def test_a_redirect_from_https_to_http_is_refused_even_where_http_is_allowed():
     with pytest.raises(OutboundError, match=r"leads from https to http://example\.com"):
         OPEN.check_hop(URL("https://example.com/"), "http://example.com/")
