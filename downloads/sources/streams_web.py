@@ -7,24 +7,9 @@ from dataclasses import replace
 
 from ...access import Rules, Stream, StreamError, StreamLimits, Streams
 from ..plan import Stop
-from ..trouble import DownloadError
+from ..replies import of_stream_error
 from .web_api import Answer, Question
 
-CODES = {
-    "refused": "DOWNLOAD_INVALID_URL",
-    "hop_refused": "DOWNLOAD_FORBIDDEN_REDIRECT",
-    "too_many_redirects": "DOWNLOAD_TOO_MANY_REDIRECTS",
-    "blocked_address": "DOWNLOAD_BLOCKED_ADDRESS",
-    "connect": "DOWNLOAD_NETWORK_ERROR",
-    "tls": "DOWNLOAD_TLS_ERROR",
-    "timeout": "DOWNLOAD_TIMEOUT",
-    "stalled": "DOWNLOAD_STALLED",
-    "incomplete": "DOWNLOAD_INCOMPLETE",
-    "broken": "DOWNLOAD_NETWORK_ERROR",
-    "bad_response": "DOWNLOAD_BAD_RESPONSE",
-    "aborted": "DOWNLOAD_NETWORK_ERROR",
-}
-"""What went wrong, as the client names it → what a download says."""
 REFUSAL_BYTES = 4096
 """How much is read of an answer that is no success, to say why."""
 LIMITS = StreamLimits(stall_s=30.0)
@@ -48,7 +33,7 @@ class StreamsWeb:
                 return Answer(stream.status, headers, body[:most], len(body) > most, stream.url)
         except StreamError as error:
             stop.check()
-            raise DownloadError(CODES[error.kind], error.message) from None
+            raise of_stream_error(error) from None
 
     def _open(self, question: Question, stop: Stop) -> Stream:
         rules: Rules = self._streams.rules
