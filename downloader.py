@@ -16,6 +16,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -39,6 +40,8 @@ log = logging.getLogger("backplane")
 
 KIND = "download"
 RECENT = 256
+PAUSE_S = 5.0
+"""How long the answer to a pause waits for the thread to end."""
 MOST_KEPT = 1000
 """Failed downloads whose parts may be gone on with."""
 
@@ -117,7 +120,7 @@ class Downloader:
         """Learn what is kept, and start."""
         self._quota = Quota(self._policy.per_hour, await ready.engine.load("downloads_asked"))
         query = Query(limit=MOST_KEPT, kinds=(KIND,), statuses=("failed",))
-        for task in (await ready.engine.list(query))[0]:
+        for task in reversed((await ready.engine.list(query))[0]):  # the newest has the part
             self._keep(task)
         self._line.start(ready)
         self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
@@ -134,7 +137,7 @@ class Downloader:
         try:
             parts = await asyncio.to_thread(sweep.find, self._tools.folders)
             known = {task.id: task for task in await engine.get_many([part.task_id for part in parts])}
-            kept = {task.id for task in self._kept.values()}
+            kept = {owner for owner in map(_part_of, (*self._kept.values(), *self._open.values())) if owner}
             gone = [part for part in parts if sweep.is_orphan(part, known.get(part.task_id), kept)]
             await asyncio.to_thread(sweep.remove, gone)
         except Exception:
@@ -154,11 +157,14 @@ class Downloader:
 
     def _ended(self, task: StoredTask) -> None:
         self._open.pop(task.id, None)
-        self._links.pop(task.id, None)
+        if task.status != "failed":  # which may be asked for once more
+            self._links.pop(task.id, None)
         self._over[task.id] = None
         while len(self._over) > RECENT:
-            self._over.pop(next(iter(self._over)))
-        record = Record.from_json(task.result)
+            gone = next(iter(self._over))
+            del self._over[gone]
+            self._links.pop(gone, None)
+        record = _record_of(task)
         if task.status == "failed":
             self._keep(task)
         elif task.status == "cancelled" and record.part is not None and self._line.run(task.id) is None:
@@ -205,6 +211,7 @@ class Downloader:
 
     def forgotten(self, task: StoredTask) -> None:
         """A finished download was deleted: its part goes too."""
+        self._links.pop(task.id, None)
         for key, kept in list(self._kept.items()):
             if kept.id == task.id:
                 del self._kept[key]
@@ -254,6 +261,8 @@ class Downloader:
         # No await until all are in _open: else two equal requests at once would both be fetched.
         for one, target in zip(asked, targets, strict=True):
             twin = self._twin(one.wanted, made.values())
+            if twin is not None and public(one.wanted.url) != one.wanted.url:
+                self._links[twin] = one.wanted.url  # its key or signature is the fresher one
             if twin is None:
                 self._refuse_conflict(target, made.values())
                 new = self._new(one, target, client=client, batch_id=batch_id, retry_of=retry_of, at=now)
@@ -276,7 +285,10 @@ class Downloader:
             self._kept.pop(_key(wanted_of(new.request)), None)
             self._line.ready.hub.publish("status", {"status": "queued"}, new.id)
             self.changed(as_stored(new, seq))
-        await engine.save("downloads_asked", self._quota.to_json())
+        try:
+            await engine.save("downloads_asked", self._quota.to_json())
+        except ApiError as error:  # they are queued all the same
+            log.warning("How many downloads were asked for could not be kept: %s", error.message)
         return [(task, task.id in made) for task in answers]
 
     def _admit(self, client: str, count: int, now: float) -> None:
@@ -381,7 +393,13 @@ class Downloader:
             await self._renew(task.id, "paused" if pause else "queued")
         elif pause:
             run.stop("pause")
-            await run.gone.wait()
+            with suppress(asyncio.TimeoutError, TimeoutError):
+                await asyncio.wait_for(run.gone.wait(), PAUSE_S)
+            stored = await self._line.ready.engine.get(task.id)
+            if stored is None or not run.gone.is_set():
+                return
+            if stored.status == "queued" and stored.not_before < PAUSED:  # it failed just before
+                await self.hold(stored, pause=True)
 
     async def _renew(self, task_id: str, phase: str) -> None:
         task = await self._line.ready.engine.get(task_id)
@@ -400,6 +418,16 @@ class Downloader:
         sha256 = record.received.sha256 if record.received and not record.files else None
         for name in record.files or (target.name,):
             await self._shelf.changed(target.folder, name, sha256=sha256, origin=_origin(record.found))
+
+
+def _record_of(task: StoredTask) -> Record:
+    return Record.from_json(task.result or task.request.get("resume") or {})
+
+
+def _part_of(task: StoredTask) -> str | None:
+    """Give whose part a download goes on with, or would."""
+    part = sweep.PART.fullmatch(_record_of(task).part or "")
+    return None if part is None else part[1]
 
 
 def _origin(found: Found | None) -> Origin | None:

@@ -27,10 +27,11 @@ from . import publish, unzip
 from .content import inspector_for
 from .plan import Found, Pace, Received, Source, Stop, Target, Wanted
 from .record import Record
+from .sources.links import public
 from .space import Room, Space
 from .targets import place, takes
 from .transfer import Job, Journal, Limits, transfer
-from .trouble import DownloadError
+from .trouble import DownloadError, Stopped
 
 PIECE_BYTES = 4 * 1024 * 1024
 
@@ -140,26 +141,45 @@ class Work:
         tools, wanted = self._tools, self._order.wanted
         self._tell(Pace("resolving"))
         source = tools.sources(wanted.url)
-        found = self.record.found or source.resolve(wanted, self._stop)
+        own = f".{self._order.task_id}.part"
+        repeats = self.record.part not in {None, own}
+        old = self.record.part_path if repeats else None
+        found = self._find(source, repeats=repeats)
         if wanted.sha256 and found.sha256 and wanted.sha256 != found.sha256:
             raise other_hash(wanted.sha256, found.sha256)
-        target = self.record.target or self._place(found)
+        target = self._place(found) if repeats or self.record.target is None else self.record.target
         self._note(found=found, target=target)
         with tools.busy.hold(target, self._order.task_id):
-            part = target.path.parent / f".{self._order.task_id}.part"
-            if self.record.received is not None and self._published(part, target, self.record.received):
+            part = target.path.parent / own
+            if self._published(part, target):
                 return self._done()
             if not wanted.unzip and self._there(target, wanted.sha256 or found.sha256):
                 self._note(skipped=True)
+                discard(self.record)
                 return self._done()
-            made = _make_folders(target)
+            made = self._make_folders(target)
             try:
-                self._adopt(part)
+                self._adopt(old, part)
                 self._fetch(source, found, target, part)
             except BaseException:
                 _remove_folders(made)
                 raise
         return self._done()
+
+    def _find(self, source: Source, *, repeats: bool) -> Found:
+        """Ask the source, unless an earlier attempt did. *repeats*: a failed download, which may be long ago.
+
+        A link with a secret in it is asked each time: it may be a fresh one.
+        """
+        known, wanted = self.record.found, self._order.wanted
+        if known is not None and not repeats and wanted.url == public(wanted.url):
+            return known
+        found = source.resolve(wanted, self._stop)
+        if repeats:
+            self._note(received=None, files=())
+        if known is not None and _content(known) != _content(found):
+            self._note(received=None, journal=None)
+        return found
 
     def _place(self, found: Found) -> Target:
         folders = self._tools.folders
@@ -180,11 +200,17 @@ class Work:
 
     # Is it there already?
 
-    def _published(self, part: Path, target: Target, received: Received) -> bool:
+    def _published(self, part: Path, target: Target) -> bool:
         """Whether an earlier process died between putting the file in its place and saying so."""
-        if self._order.wanted.unzip:
+        received = self.record.received
+        if received is None:
             return False
-        return publish.finish_publish(part, target.path, received.size, received.sha256)
+        if not self._order.wanted.unzip:
+            _unreserve(part, target.path)
+            return publish.finish_publish(part, target.path, received.size, received.sha256, stop=self._stop)
+        if self.record.files:
+            part.unlink(missing_ok=True)
+        return bool(self.record.files)
 
     def _there(self, target: Target, sha256: str | None) -> bool:
         """Whether the file is there with these bytes. Raises DOWNLOAD_FILE_EXISTS if it has others."""
@@ -204,14 +230,23 @@ class Work:
 
     # The bytes
 
-    def _adopt(self, part: Path) -> None:
-        """Go on with the part of the failed task that this one repeats."""
-        old = self.record.part_path
-        if old is not None and old != part:
+    def _make_folders(self, target: Target) -> list[Path]:
+        made = _make_folders(target)
+        inside = [folder for folder in made if target.root in folder.parents]
+        if inside:
+            self._note(made=tuple(folder.relative_to(target.root).as_posix() for folder in inside))
+        return made
+
+    def _adopt(self, old: Path | None, part: Path) -> None:
+        """Go on with *old*, the part of the failed task that this one repeats."""
+        if old is not None:
             try:
                 old.rename(part)
             except OSError:
-                self._note(journal=None)
+                if old.exists() or not part.exists():  # else that was done before a crash
+                    self._note(journal=None)
+                with suppress(OSError):
+                    old.unlink()
         self._note(part=part.name)
 
     def _fetch(self, source: Source, found: Found, target: Target, part: Path) -> None:
@@ -252,13 +287,23 @@ class Work:
                 lambda landed: self._note(journal=landed.to_json()),
             )
             self._stop.check()
-            # First on the disk: a process that dies after publishing must know the file for its own.
-            self._note(wait=True, received=received)
+            self._note_whole(part, received, found.identity)
             if wanted.unzip:
                 self._unpack(part, target, room)
             else:
                 self._tell(Pace("publishing", received.size, received.size))
                 publish.publish(part, target.path, overwrite=wanted.overwrite)
+
+    def _note_whole(self, part: Path, received: Received, identity: str | None) -> None:
+        """Note that the file is here, first of all on the disk: no byte of it is fetched again.
+
+        A process that dies after publishing must know the file for its own.
+        """
+        with part.open("rb+") as file:  # Windows wants it open for writing
+            os.fsync(file.fileno())
+        known = Journal.from_json(self.record.journal) or Journal(identity=identity)
+        whole = replace(known, spans=((0, received.size),) if received.size else (), size=received.size)
+        self._note(wait=True, received=received, journal=whole.to_json())
 
     def _unpack(self, part: Path, target: Target, room: Room) -> None:
         tools, order = self._tools, self._order
@@ -276,9 +321,11 @@ class Work:
             takes=partial(takes, folders, folders[target.folder]),
         )
         unzip.publish_all(staged, overwrite=order.wanted.overwrite)
-        part.unlink(missing_ok=True)
         names = tuple(one.target.relative_to(target.root).as_posix() for one in staged)
-        self.record = replace(self.record, files=names)
+        with suppress(Stopped):  # too late
+            self._note(wait=True, files=names)
+        with suppress(OSError):
+            part.unlink()
 
 
 def discard(record: Record) -> None:
@@ -289,6 +336,13 @@ def discard(record: Record) -> None:
     with suppress(OSError):
         path.unlink(missing_ok=True)
     unzip.sweep(path.parent, path.name[1:].removesuffix(".part"))
+    if record.target is not None:
+        _remove_folders([record.target.root / name for name in record.made])
+
+
+def _content(found: Found) -> tuple[object, ...]:
+    """Give what names the bytes of a file."""
+    return (found.sha256, found.size, found.identity)
 
 
 def file_sha256(path: Path, stop: Stop) -> str:
@@ -337,6 +391,13 @@ def _allocated(part: Path) -> int:
     except OSError:
         return 0
     return getattr(status, "st_blocks", status.st_size // 512) * 512
+
+
+def _unreserve(part: Path, path: Path) -> None:
+    """Remove the empty file that kept the name for *part* when the process died (no links on that disk)."""
+    with suppress(OSError):
+        if part.exists() and path.lstat().st_size == 0 and path.is_file() and not path.is_symlink():
+            path.unlink()
 
 
 def _make_folders(target: Target) -> list[Path]:

@@ -28,7 +28,7 @@ from ..tasks.views import shown as task_shown
 from .job import Order, Tools, Work, discard
 from .plan import Pace, Target, Wanted
 from .publish import translate_os_error
-from .record import PAUSED, Record, view, wanted_of
+from .record import KEPT, PAUSED, Record, view, wanted_of
 from .stopping import Stopper
 from .trouble import DownloadError, Stopped
 
@@ -44,17 +44,6 @@ WRITE_AGAIN_S = 2.0
 KNOWN_LIMIT_S = 30.0
 NICE = 10
 """Linux: how far its threads stand back behind the model that runs."""
-
-KEPT = frozenset(
-    {
-        *("DOWNLOAD_UPSTREAM_RATE_LIMITED", "DOWNLOAD_UPSTREAM_ERROR", "DOWNLOAD_NETWORK_ERROR"),
-        *("DOWNLOAD_TIMEOUT", "DOWNLOAD_STALLED", "DOWNLOAD_INCOMPLETE", "DOWNLOAD_TARGET_IN_USE"),
-        *("DOWNLOAD_DISK_FULL", "DOWNLOAD_IO_ERROR", "DOWNLOAD_PERMISSION_DENIED", "DOWNLOAD_TLS_ERROR"),
-        *("DOWNLOAD_AUTH_REQUIRED", "DOWNLOAD_GATED", "DOWNLOAD_UPSTREAM_FORBIDDEN", "DOWNLOAD_NOT_FOUND"),
-        *("DOWNLOAD_BLOCKED_ADDRESS", "DOWNLOAD_FILE_EXISTS", "DOWNLOAD_INTERNAL_ERROR"),
-    }
-)
-"""Failures after which the part stays, for a retry by hand to go on with."""
 
 Why = Literal["cancel", "pause", "exit", "lost"]
 T = TypeVar("T")
@@ -178,7 +167,8 @@ class Line:
         """Stop a download that runs here, or is just about to."""
         run = self._runs.get(task_id)
         if run is None:
-            self._doomed.add(task_id)
+            if self.turn.locked():
+                self._doomed.add(task_id)
             return
         self._doomed.discard(task_id)
         run.show(status="canceling")
@@ -220,7 +210,8 @@ class Line:
     async def _claim(self) -> bool:
         """Begin the next download that may; False if there is none."""
         busy = Counter(run.host for run in self._runs.values())
-        ids = [one for one in self._queue.first(CANDIDATES) if busy[self._hosts.get(one, "")] < PER_HOST]
+        waiting = self._queue.first(len(self._queue))  # all: a host's long line keeps no other host out
+        ids = [one for one in waiting if busy[self._hosts.get(one, "")] < PER_HOST][:CANDIDATES]
         if not ids:
             return False
         engine = self.ready.engine
@@ -276,8 +267,14 @@ class Line:
         self.ready.hub.publish("status", {"status": "running", "attempt": run.lease.attempt}, task.id)
         if task.id in self._doomed:
             self.cancel(task.id)
+        if self._stopping:
+            run.stop("exit")
         self._spawn(self._began(run, now))
-        threading.Thread(target=body, name=f"backplane-{task.id[:12]}", daemon=True).start()
+        try:
+            threading.Thread(target=body, name=f"backplane-{task.id[:12]}", daemon=True).start()
+        except RuntimeError:
+            error = DownloadError("DOWNLOAD_INTERNAL_ERROR", "The system gives ComfyUI no further thread.")
+            self._over(run, work, error)
 
     async def _began(self, run: Run, at: float) -> None:
         with suppress(ApiError):
@@ -320,16 +317,18 @@ class Line:
     ) -> None:
         if before is not None:
             await asyncio.wait({before})
+        progress = self.ready.engine.progress
+        if landed is not None:
+            run.dirty = False
+            held = await self._durably(partial(progress, run.lease, run.record.to_json()))
+            if held:
+                landed.set()
+            elif held is False:
+                run.stop("lost")
         while run.dirty:
             run.dirty = False
-            document = run.record.to_json()
-            if landed is None:
-                with suppress(ApiError):  # the next one, or the end, says it again
-                    await self.ready.engine.progress(run.lease, document)
-            else:
-                await self._durably(partial(self.ready.engine.progress, run.lease, document))
-        if landed is not None:
-            landed.set()
+            with suppress(ApiError):  # the next one, or the end, says it again
+                await progress(run.lease, run.record.to_json())
 
     async def _durably(self, write: Callable[[], Awaitable[T]]) -> T | None:
         """Write until it succeeds: an end must not be lost because the disk is full just now."""
@@ -371,15 +370,16 @@ class Line:
         size = record.received.size if record.received else 0
         pace = replace(run.record.pace, received=size, size=size, note=None)
         run.record = replace(record, phase="completed", pace=pace)
-        await self._arrived(run.record)
+        try:
+            await self._arrived(run.record)
+        except Exception:
+            log.exception("The library could not take note of what download %s brought", run.task.id)
         await self._end(run, "succeeded", None)
 
     async def _stopped(self, run: Run) -> None:
         engine, record = self.ready.engine, run.record
         if run.why == "cancel":
-            await asyncio.to_thread(discard, record)
-            run.record = replace(record, phase="cancelled", part=None, journal=None)
-            await self._end(run, "cancelled", None)
+            await self._cancelled(run)
             return
         paused = run.why == "pause"
         run.record = replace(record, phase="paused" if paused else "queued")
@@ -407,20 +407,33 @@ class Line:
         run.record = replace(run.record, phase="failed")
         await self._end(run, "failed", document)
 
+    async def _cancelled(self, run: Run, *, held: bool = True) -> None:
+        await asyncio.to_thread(discard, run.record)
+        run.record = replace(run.record, phase="cancelled", part=None, journal=None)
+        await self._end(run, "cancelled", None, held=held)
+
     async def _back(self, run: Run) -> None:
         """Let a download be seen as queued again."""
         self._runs.pop(run.task.id, None)
         task = await self.ready.engine.get(run.task.id)
         if task is None:
             return
+        if task.status == "queued" and task.cancel_requested:
+            await self._cancelled(run, held=False)  # that came while it was given back
+            return
         self.changed(task)
         data = {"status": task.status, "phase": run.record.phase, "error": task.error}
         self.ready.hub.publish("status", data, task.id)
 
     async def _end(
-        self, run: Run, status: Literal["succeeded", "failed", "cancelled"], error: JSON | None
+        self,
+        run: Run,
+        status: Literal["succeeded", "failed", "cancelled"],
+        error: JSON | None,
+        *,
+        held: bool = True,
     ) -> None:
-        """End a download for good: on the disk first, then for everyone to see."""
+        """End a download for good: on the disk first, then for everyone to see. *held*: by its lease."""
         ready, at = self.ready, time.time()
         run.task = replace(run.task, result=run.record.to_json())
         final = replace(run.task, status=status, finished_at=at, error=error)
@@ -430,7 +443,13 @@ class Line:
         }
         deliveries = ready.notices(document, final.request.get("webhook"))
         ending = Ending(status, at, final.result, error, deliveries)
-        kept = await self._durably(lambda: ready.engine.complete(run.lease, ending))
+
+        async def write() -> bool:
+            if held:
+                return await ready.engine.complete(run.lease, ending)
+            return await ready.engine.cancel(run.task.id, ending) == "cancelled"
+
+        kept = await self._durably(write)
         self._runs.pop(run.task.id, None)
         if not kept:
             log.warning("Download %s was taken over by another process", run.task.id)

@@ -37,6 +37,7 @@ class Part:
         self._changed = Condition()
         self._unsynced = 0
         self._emptied = 0
+        self._lossy: OSError | None = None
 
     @classmethod
     def create(cls, path: Path) -> Part:
@@ -174,16 +175,23 @@ class Part:
                 raise OSError(code, os.strerror(code))
 
     def sync(self) -> tuple[Span, ...]:
-        """Have what landed reach the disk; give what is there for certain now."""
+        """Have what landed reach the disk; give what is there for certain now.
+
+        Once it failed it always does: a second try would succeed, though the system dropped what it could not
+        write.
+        """
         with self._changed:
+            if self._lossy is not None:
+                raise self._lossy
             landed = self._landed.all()
             written, self._unsynced = self._unsynced, 0
             emptied = self._emptied
         try:
             getattr(os, "fdatasync", os.fsync)(self._handle)
-        except OSError:
+        except OSError as error:
             with self._changed:
                 self._unsynced += written
+                self._lossy = error
             raise
         with self._changed:
             if self._emptied == emptied:

@@ -11,11 +11,20 @@ from ..errors import JSON
 from ..tasks.engine import StoredTask
 from ..tasks.task import FINISHED
 from .plan import Found, Pace, Received, Target, Wanted
+from .trouble import RETRYABLE
 
 PAUSED = 32_503_680_000.0
 """When a paused download may begin, in Unix seconds: not before the year 3000."""
 
 NO_PACE = Pace("resolving")
+
+KEPT = RETRYABLE | {
+    *("DOWNLOAD_DISK_FULL", "DOWNLOAD_IO_ERROR", "DOWNLOAD_PERMISSION_DENIED", "DOWNLOAD_TLS_ERROR"),
+    *("DOWNLOAD_AUTH_REQUIRED", "DOWNLOAD_GATED", "DOWNLOAD_UPSTREAM_FORBIDDEN", "DOWNLOAD_NOT_FOUND"),
+    *("DOWNLOAD_BLOCKED_ADDRESS", "DOWNLOAD_FILE_EXISTS", "DOWNLOAD_CONFLICT"),
+    *("DOWNLOAD_OFFLINE", "DOWNLOAD_UNSUPPORTED", "DOWNLOAD_FORBIDDEN_DOMAIN", "DOWNLOAD_INTERNAL_ERROR"),
+}
+"""Failures after which the part stays, for a retry by hand to go on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Record:
     """Whether the file was there already."""
     files: tuple[str, ...] = ()
     """What was unpacked, relative to the model folder."""
+    made: tuple[str, ...] = ()
+    """Folders that were made for it, relative to the target's root, the innermost first."""
 
     @property
     def part_path(self) -> Path | None:
@@ -81,6 +92,7 @@ class Record:
             "received": None if self.received is None else asdict(self.received),
             "skipped": self.skipped,
             "files": list(self.files),
+            "made": list(self.made),
         }
 
     @classmethod
@@ -101,6 +113,7 @@ class Record:
             received=_made(Received, document.get("received")),
             skipped=bool(document.get("skipped")),
             files=tuple(document.get("files") or ()),
+            made=tuple(document.get("made") or ()),
         )
 
 

@@ -46,10 +46,10 @@ def find(folders: Folders) -> list[Left]:
 
 
 def is_orphan(part: Left, task: StoredTask | None, kept: Container[str]) -> bool:
-    """Say whether nothing will go on with a part."""
+    """Say whether nothing will go on with a part. *kept* are ids of downloads whose parts others take up."""
     if task is None:
         return time.time() - part.changed_at > STRANGERS_S
-    return task.status in FINISHED and task.id not in kept
+    return (task.status in FINISHED or task.cancel_requested) and task.id not in kept
 
 
 def remove(parts: Iterable[Left]) -> int:

@@ -1,4 +1,4 @@
-"""Downloads as tasks, whole: a real store, real folders and threads; only the places files come from are fakes.
+"""Downloads as tasks, whole: a real store, real folders and threads; only the sources are fakes.
 
 The servers hold a file where a test wants, and remember which bytes were asked for.
 """
@@ -10,6 +10,7 @@ import json
 import select
 import struct
 import threading
+import time
 from dataclasses import replace
 from functools import cache
 
@@ -67,10 +68,14 @@ class Files:
         """path → the query that it is given for, if it is not given for all."""
         self.chunked = set()
         """Paths of which the length is not told."""
+        self.pause_s = 0.0
+        """Between two pieces."""
+        self.times = []
+        """When they came, of a clock that all processes share."""
         self._bodies = {}
         self._holds = {}
         self._first = {}
-        self._waiting = {}
+        self._drops = {}
         self._lock = threading.Lock()
 
     def put(self, path, body, *, hold=None, etag=None):
@@ -90,19 +95,23 @@ class Files:
         """Where what was asked for began: None for the whole file."""
         return [start for asked, start in self.asked if asked == path]
 
-    def held(self, path):
-        """How many connections wait for the rest of it."""
-        return self._waiting.get(path, 0)
+    def drop(self, path):
+        """End the connections on which it is given, in the middle."""
+        with self._lock:
+            self._drops[path] = self._drops.get(path, 0) + 1
 
     def __call__(self, asked):
-        path, _, query = asked.path.partition("?")
+        path = asked.path.partition("?")[0]
         with self._lock:
             self.asked.append((path, asked.start))
+            self.times.append(time.monotonic())
             first = self._first.get(path)
             speak = first.pop(0) if first else None
-        if speak is not None:
-            speak(asked)
-            return
+        (speak or self.give)(asked)
+
+    def give(self, asked):
+        """Give the file that is asked for."""
+        path, _, query = asked.path.partition("?")
         if path not in self._bodies:
             asked.say(answer(b"gone", status="404 Not Found"))
         elif self.secret.get(path, query) != query:
@@ -118,35 +127,33 @@ class Files:
             start, status = asked.start, "206 Partial Content"
             end = end if asked.end is None else min(asked.end + 1, end)
             fields.append(f"Content-Range: bytes {start}-{end - 1}/{len(body)}")
-        if start >= len(body):
+        if asked.start is not None and start >= len(body):
             asked.say(answer(status="416 Range Not Satisfiable"))
             return
         chunked = path in self.chunked and start == 0
         fields.append("Transfer-Encoding: chunked" if chunked else f"Content-Length: {end - start}")
         asked.say(head(status, *fields))
+        drops = self._drops.get(path, 0)
         while start < end:
             upto = min(end, start + PIECE)
             while (held := self._holds.get(path)) is not None and upto > held:
                 if held > start:
                     upto = held
                     break
-                self._wait(asked, path)
+                self._wait(asked, path, drops)
             piece = body[start:upto]
             asked.say(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             start = upto
+            if self.pause_s:
+                asked.server.over.wait(self.pause_s)
         if chunked:
             asked.say(b"0\r\n\r\n")
 
-    def _wait(self, asked, path):
-        with self._lock:
-            self._waiting[path] = self._waiting.get(path, 0) + 1
-        try:
-            # who has nothing more to say to us has hung up
-            if asked.server.over.is_set() or select.select([asked.sock], [], [], 0.005)[0]:
-                raise Gone
-        finally:
-            with self._lock:
-                self._waiting[path] -= 1
+    def _wait(self, asked, path, drops):
+        # who has something to say to us has hung up
+        hung_up = select.select([asked.sock], [], [], 0.005)[0]
+        if hung_up or asked.server.over.is_set() or self._drops.get(path, 0) != drops:
+            raise Gone
 
 
 class Desk:
@@ -171,6 +178,9 @@ class Desk:
             "download_keep_free_bytes": 0,
             **options,
         }
+        self.environ = {"HF_HOME": str(folder / "hub")}
+        if hub is not None:
+            self.environ["HF_ENDPOINT"] = hub.url
         self.told = []
         self._good = set()
         self._running = False
@@ -180,8 +190,7 @@ class Desk:
     async def start(self):
         settings = Settings(**self.settings)
         streams = Streams(Rules.of(settings), resolve=lambda _, port: [("127.0.0.1", port)])
-        environ = {} if self.hub is None else {"HF_ENDPOINT": self.hub.url}
-        among = sources(settings, StreamsWeb(streams), environ, hub_token=None)
+        among = sources(settings, StreamsWeb(streams), self.environ, hub_token=None)
         space = {} if self.free is None else {"free": self.free}
         self.tools = Tools(
             folders=self.models,
@@ -260,14 +269,18 @@ class Desk:
         """Ask for one download; give its task, and whether it is new."""
         asked = {name: fields.pop(name) for name in ("priority", "webhook") if name in fields}
         wanted = Wanted(url, **{"type": "loras", **fields})
-        [one] = await self.downloader.submit(
-            [Asked(wanted, {}, **asked)], client=client, remember=remember
-        )
+        [one] = await self.downloader.submit([Asked(wanted, {}, **asked)], client=client, remember=remember)
         return one
 
     async def shown(self, task_id):
         """Give a task as replies carry it."""
         return await self.tasks.show(await self.tasks.find(task_id))
+
+    async def begun(self, path="/a.safetensors", body=None, *, pieces=4, **fields):
+        """Have a download come so far, and no farther until it is let go; give its id."""
+        task_id = await self.submit(self.serve(path, body, hold=pieces * PIECE), **fields)
+        await self.received(task_id, pieces * PIECE)
+        return task_id
 
     async def ended(self, task_id, status=None, code=None):
         """Wait until a task has ended; check how."""
@@ -293,13 +306,13 @@ class Desk:
         assert caught.value.code == code, caught.value
         return caught.value
 
-    async def phase(self, task_id, *phases):
-        """Wait until a download is in one of these phases."""
+    async def phase(self, task_id, phase, status=None):
+        """Wait until a download is in this phase, and its task in this status."""
 
         async def met():
             shown = await self.shown(task_id)
-            assert shown["finished_at"] is None or shown["status"] in phases, shown
-            return shown["download"]["phase"] in phases and shown
+            assert shown["finished_at"] is None, shown
+            return shown["download"]["phase"] == phase and status in {None, shown["status"]} and shown
 
         return await until(met)
 
@@ -327,6 +340,14 @@ class Desk:
     async def retry(self, task_id):
         return (await self.tasks.repeat(task_id, None)).id
 
+    def events(self, task_id, name=None):
+        """What was told of a task, in order."""
+        told = self.tasks.hub.after(0, task_id)
+        return [json.loads(event.data) for event in told if name in {None, event.name}]
+
+    def statuses(self, task_id):
+        return [told["status"] for told in self.events(task_id, "status")]
+
     def runs(self):
         """The ids of those that run."""
         return {lease.task_id for lease in self.downloader.leases()}
@@ -352,7 +373,7 @@ class Desk:
         return sorted(path.relative_to(base).as_posix() for path in base.rglob("*") if path.is_file())
 
     async def check(self):
-        """What has to hold after every test, when all is stopped: of *parts* each has a task to go on with."""
+        """What has to hold after every test: no file is half a model, each part has a task to go on with."""
         engine = open_engine(self.store, node="check")
         tasks, _ = await engine.list(Query(limit=1000))
         await engine.close()
@@ -367,28 +388,31 @@ class Desk:
 
 
 def threads():
-    return sorted(each.name for each in threading.enumerate() if each.name.startswith("backplane"))
+    return {each for each in threading.enumerate() if each.name.startswith("backplane")}
 
 
 @contextlib.asynccontextmanager
 async def opened(folder, *, hub=False, **options):
-    """A desk that has been started; it leaves no thread, no descriptor, and no part that is nobody's."""
+    """A desk that has been started; it leaves no thread, no descriptor, and no part that is nobody's.
+
+    *hub*: whether there is a Hub, or what makes one.
+    """
     files = Files()
-    before = open_descriptors()
+    before, others = open_descriptors(), threads()
     with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patched:
         patched.setattr("backplane.downloads.pacing.EVERY_S", 0.01)
         patched.setattr("backplane.downloads.follower.TICK_S", 0.02)
         patched.setattr("backplane.downloads.transfer.TICK_S", 0.02)
         patched.setattr("backplane.downloads.line.PAUSES_S", (0.05, 0.05))
         server = stack.enter_context(Server(files))
-        service = stack.enter_context(FakeHub()) if hub else None
+        service = stack.enter_context((FakeHub if hub is True else hub)()) if hub else None
         desk = Desk(folder, service, server, files, **options)
         await desk.start()
         try:
             yield desk
         finally:
             await desk.stop()
-        assert threads() == []
+        await until(lambda: threads() <= others)
         await desk.check()
     await until(lambda: not _more(before))
 
