@@ -22,11 +22,12 @@ from typing import TypeVar
 from ..errors import ApiError, Unavailable
 from ..host.protocol import NewPrompt, PromptRejected, RunEnded
 from ..validation import from_host, refuse
-from .engine import Claimed, Ending, Engine, NewDelivery, QueuedRow, Retention, StoredTask
+from .engine import Claimed, Ending, Engine, QueuedRow, Retention, StoredTask
 from .events import Hub
 from .forecast import Forecast
-from .handover import Finished, copied, ended_task, live_task, recorded
+from .handover import Finished, copied, live_task, recorded
 from .live import LiveTasks
+from .notices import Notices
 from .ports import NodeClasses, OtherTasks, TaskHost
 from .queue import FairQueue
 from .retry import error_of, pause_s
@@ -81,7 +82,7 @@ class Runner:
         *,
         node: str,
         policy: Policy,
-        deliveries: Callable[[Task], tuple[NewDelivery, ...]],
+        notices: Notices,
         ended: Callable[[Task], None],
         others: Mapping[str, OtherTasks] | None = None,
     ) -> None:
@@ -95,7 +96,7 @@ class Runner:
         self._classes = classes
         self._node = node
         self._policy = policy
-        self._deliveries = deliveries
+        self._notices = notices
         self._ended = ended
         self._others = dict(others or {})
         self._woken = asyncio.Event()
@@ -360,7 +361,7 @@ class Runner:
             event.at,
             final.result(),
             None if error is None else error.to_json(),
-            self._deliveries(final),
+            self._notices(final),
         )
         lease = task.lease
         if lease is not None:
@@ -474,10 +475,8 @@ class Runner:
                 status, error = "cancelled", None
             else:
                 status, error = "failed", INTERRUPTED
-            ended = ended_task(lost, status, now, error)
-            return Ending(
-                status, now, {}, None if error is None else error.to_json(), self._deliveries(ended)
-            )
+            deliveries = self._notices.of_stored(lost, status, now, error, self._others.get(lost.kind))
+            return Ending(status, now, {}, None if error is None else error.to_json(), deliveries)
 
         rerun = self._policy.rerun_interrupted
         reaped = await self._engine.reap(self._node, now=now, rerun=rerun, ending=ending)

@@ -26,7 +26,6 @@ from ..host.protocol import (
 )
 from .engine import Ending, Engine, QueuedRow, StoredTask
 from .events import Hub
-from .handover import ended_task
 from .intake import Inputs, Intake
 from .listing import Shown, already, never_ran
 from .live import LiveTasks
@@ -160,14 +159,21 @@ class Tasks(Reading):
             self._classes,
             node=self.node,
             policy=self._policy,
-            deliveries=self._notices,
+            notices=self._notices,
             ended=self._keep,
             others=self._others,
         )
         ready = Ready(engine, self.node, self.hub, self._notices.of, self._tell)
-        for other in self._others.values():
-            await other.begin(ready)
-        await runner.start()
+        try:
+            for other in self._others.values():
+                await other.begin(ready)
+            await runner.start()
+        except BaseException:
+            await runner.stop()
+            for other in self._others.values():
+                await other.end()
+            await engine.close()
+            raise
         self._runner = runner
         if self._make_courier is not None:
             self._courier = self._make_courier(engine)
@@ -296,7 +302,9 @@ class Tasks(Reading):
     def _with_deliveries(self, ending: Ending, whole: StoredTask | None) -> Ending:
         if whole is None:
             return ending
-        return replace(ending, deliveries=self._notices(ended_task(whole, "cancelled", ending.at, None)))
+        other = self._other(whole)
+        deliveries = self._notices.of_stored(whole, "cancelled", ending.at, None, other)
+        return replace(ending, deliveries=deliveries)
 
     async def prioritise(self, task_id: str, priority: int) -> Shown:
         """Change a queued task's priority. Raises ApiError TASK_NOT_FOUND, TASK_NOT_QUEUED."""

@@ -378,7 +378,6 @@ async def test_its_end_is_told_to_webhooks(tmp_path):
         assert told_task["download"]["name"] == "a.safetensors"
 
 
-@pytest.mark.xfail(strict=True, reason="tasks/service.py tells of it as if it were a prompt")
 async def test_that_one_was_cancelled_before_it_began_is_told_too(tmp_path):
     async with opened(
         tmp_path, webhook_url="https://all.example/hook", policy=Policy(concurrency=1, per_hour=0)
