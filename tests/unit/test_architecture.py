@@ -38,7 +38,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Room -> the rooms it may import, beside itself and what may be imported everywhere."""
 
-LEAVES = {"breath": set[str](), "errors": set[str](), "wire": set[str](), "settings": {"errors"}, "host.protocol": {"errors"}}
+LEAVES = {
+    "breath": set[str](),
+    "errors": set[str](),
+    "wire": set[str](),
+    "settings": {"errors"},
+    "host.protocol": {"errors"},
+}
 """What may be imported everywhere imports no more than this."""
 
 SCRIPTS = {"bench", "data", "dev"}

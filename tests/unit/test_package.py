@@ -27,7 +27,8 @@ SHIPPED_FOLDERS = {
     *("downloads", "modelfiles", "models", "needs", "validation", "web"),
 }
 SHIPPED_FILES = {
-    *("__init__.py", "breath.py", "catalog.py", "downloader.py", "errors.py", "graph.py", "patch_engine.py", "services.py", "settings.py"),
+    *("__init__.py", "breath.py", "catalog.py", "downloader.py", "errors.py", "graph.py", "patch_engine.py"),
+    *("services.py", "settings.py"),
     *("validation.py", "wire.py", "pyproject.toml", "requirements.txt"),
     *("CHANGELOG.md", "LICENSE", "README.md", "README.zh.md"),
 }
