@@ -15,15 +15,15 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from .downloads import sweep
 from .downloads.job import Tools, conflict, discard, exists
 from .downloads.line import Line
-from .downloads.plan import Found, Target, Wanted
+from .downloads.plan import Asked, Found, Target, Wanted
 from .downloads.planning import Planner, plan, problem
 from .downloads.quota import Quota
 from .downloads.record import PAUSED, Record, view, wanted_json, wanted_of
@@ -72,16 +72,6 @@ class Policy:
     per_hour: int = 120
     max_queued: int = 1000
     max_attempts: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A download to queue."""
-
-    wanted: Wanted
-    metadata: Mapping[str, Any]
-    priority: int = 0
-    webhook: str | None = None
 
 
 class Downloader:

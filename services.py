@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .access import Outbound, Rules, StreamLimits, Streams
 from .catalog import Catalog, PairCounts
-from .downloader import Downloader
-from .downloader import Policy as DownloadPolicy
-from .downloads.job import Busy, Tools
-from .downloads.journal import Limits as TransferLimits
-from .downloads.sources import claimed, sources
-from .downloads.sources.streams_web import StreamsWeb
-from .downloads.space import Space
 from .errors import JSON
 from .host.protocol import Host
 from .models import Library
@@ -29,8 +24,30 @@ from .tasks.service import Store
 from .tasks.signing import SecretError, parse_secrets
 from .tasks.webhooks import Courier
 
+if TYPE_CHECKING:
+    from .downloader import Downloader
+
 VERSION = "0.1.0"
 """Backplane's own version; pyproject.toml is pinned to it by a test."""
+
+
+Made = TypeVar("Made")
+
+
+class Late(Generic[Made]):
+    """A part whose code is loaded when it is first asked for, not while ComfyUI imports the package."""
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: Made | None = None
+
+    def get(self) -> Made:
+        """Give it. From any thread; the first call takes a while."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +60,7 @@ class Services:
     tasks: Tasks
     outbound: Outbound
     library: Library
-    downloader: Downloader
+    downloader: Late[Downloader]
     needs: Needs
 
     def start(self) -> None:
@@ -79,7 +96,7 @@ def build(settings: Settings, host: Host) -> Services:
         busy=lambda: tasks.busy,
         hash_models=settings.hash_models,
     )
-    downloader = _downloader(settings, host, library)
+    downloader = Late(lambda: _downloader(settings, host, library))
     tasks = Tasks(
         host,
         catalog,
@@ -98,7 +115,7 @@ def build(settings: Settings, host: Host) -> Services:
                 if secret
             ]
         ),
-        others=[downloader],
+        others=lambda: [downloader.get()],
         limits=Limits(max_queued=settings.max_queued, max_attempts=settings.max_attempts),
         policy=Policy(
             rerun_interrupted=settings.rerun_interrupted,
@@ -125,6 +142,13 @@ def build(settings: Settings, host: Host) -> Services:
 
 
 def _downloader(settings: Settings, host: Host, library: Library) -> Downloader:
+    from .downloader import Downloader, Policy  # noqa: PLC0415 - 50 ms, in a thread
+    from .downloads.job import Busy, Tools  # noqa: PLC0415
+    from .downloads.journal import Limits  # noqa: PLC0415
+    from .downloads.sources import claimed, sources  # noqa: PLC0415
+    from .downloads.sources.streams_web import StreamsWeb  # noqa: PLC0415
+    from .downloads.space import Space  # noqa: PLC0415
+
     streams = Streams(Rules.of(settings), user_agent=f"Backplane/{VERSION}")
     among = sources(settings, StreamsWeb(streams))
     tools = Tools(
@@ -133,14 +157,14 @@ def _downloader(settings: Settings, host: Host, library: Library) -> Downloader:
         streams=streams,
         space=Space(settings.download_keep_free_bytes),
         busy=Busy(),
-        limits=TransferLimits(
+        limits=Limits(
             stream=StreamLimits(stall_s=settings.download_stall_s),
             connections=settings.download_connections,
         ),
         max_bytes=settings.download_max_bytes,
         allow_pickle=settings.allow_pickle,
     )
-    policy = DownloadPolicy(
+    policy = Policy(
         concurrency=settings.download_concurrency,
         per_hour=settings.downloads_per_hour,
         max_attempts=settings.max_attempts,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from .trouble import DownloadError
 
@@ -32,6 +32,16 @@ class Wanted:
     """64 lower-case hexadecimal digits."""
     unzip: bool = False
     overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A download to queue."""
+
+    wanted: Wanted
+    metadata: Mapping[str, Any]
+    priority: int = 0
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ..downloader import Asked, Downloader
-from ..downloads.plan import Wanted
+from ..downloads.plan import Asked, Wanted
 from ..errors import JSON, InvalidRequest
 from ..needs import Needs
+from ..services import Late
 from ..settings import Settings
 from ..tasks import AlreadyRememberedError, Tasks
 from ..tasks.engine import StoredTask
@@ -21,6 +21,7 @@ from ._http import known_query, parse_json, parse_model, read_body, read_model, 
 from ._repeats import Repeats, replayed
 
 if TYPE_CHECKING:
+    from ..downloader import Downloader
     from ..needs import Download  # its values take a while to load
 
 MOST_AT_ONCE = 200
@@ -86,7 +87,7 @@ class Missing(BaseModel):
 class DownloadRoutes:
     """Handlers of downloads."""
 
-    def __init__(self, downloader: Downloader, needs: Needs, tasks: Tasks, settings: Settings) -> None:
+    def __init__(self, downloader: Late[Downloader], needs: Needs, tasks: Tasks, settings: Settings) -> None:
         self._downloader = downloader
         self._needs = needs
         self._tasks = tasks
@@ -97,7 +98,8 @@ class DownloadRoutes:
         """POST /ext/models/resolve."""
         known_query(request)
         body = await read_model(request, Link, limit=self._settings.max_body_bytes)
-        return reply(await self._downloader.plan(body.wanted()))
+        await self._tasks.engine()  # with which downloads begin
+        return reply(await self._downloader.get().plan(body.wanted()))
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/models/download."""
@@ -120,7 +122,9 @@ class DownloadRoutes:
             self._tasks.check_url(body.webhook)
         asked = Asked(body.wanted(), body.metadata, body.priority, body.webhook)
         remember = self._repeats.remembering(request, raw, self._queued)
-        [(task, new)] = await self._downloader.submit([asked], client=_client(request), remember=remember)
+        [(task, new)] = await self._downloader.get().submit(
+            [asked], client=_client(request), remember=remember
+        )
         headers = {"Location": f"/ext/tasks/{task.id}"}
         if new:
             return reply(self._queued([task]), status=202, headers=headers)
@@ -148,7 +152,7 @@ class DownloadRoutes:
                 f"{len(needed.items)} models are missing; at most {MOST_AT_ONCE} are fetched at once.",
             )
         asked = [Asked(_wanted(one), body.metadata, body.priority) for one in needed.items]
-        refusals = await self._downloader.refusals(asked)
+        refusals = await self._downloader.get().refusals(asked)
         others: JSON = {
             "without_source": [need.to_json() for need in needed.without],
             "elsewhere": [need.to_json() for need in needed.elsewhere],
@@ -174,7 +178,7 @@ class DownloadRoutes:
             }
 
         remember = self._repeats.remembering(request, raw, answer)
-        made = await self._downloader.submit(
+        made = await self._downloader.get().submit(
             asked, client=_client(request), batch_id=batch_id, remember=remember
         )
         headers = {"Location": f"/ext/tasks/batch/{batch_id}"}
@@ -192,7 +196,7 @@ class DownloadRoutes:
         known_query(request)
         task_id = request.match_info["id"]
         task = await self._tasks.find(task_id)
-        await self._downloader.hold(task, pause=pause)
+        await self._downloader.get().hold(task, pause=pause)
         return reply(await self._tasks.show(await self._tasks.find(task_id)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import JSON, NotFound
@@ -28,11 +28,12 @@ MOST_OF_BATCH = 1000
 class Reading(ABC):
     """Finds tasks: those that run here, those that just ended, those in the store."""
 
-    def __init__(self, live: LiveTasks, hub: Hub, results: Results, others: Mapping[str, OtherTasks]) -> None:
+    def __init__(self, live: LiveTasks, hub: Hub, results: Results) -> None:
         self.hub = hub
         self.results = results
         self._live = live
-        self._others = others
+        self._others: dict[str, OtherTasks] = {}
+        """By kind, once the store is open."""
         self._recent: OrderedDict[str, Task] = OrderedDict()
         self._runner: Runner | None = None
 

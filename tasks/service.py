@@ -74,7 +74,7 @@ class Store(Engine, Outbox, Protocol):
 
 
 class Tasks(Reading):
-    """Every task that this server knows. *open_engine* blocks, and is called in a thread."""
+    """Every task that this server knows. *open_engine* and *others* block, and are called in a thread."""
 
     def __init__(  # noqa: PLR0913 - the composition root's list of parts
         self,
@@ -89,7 +89,7 @@ class Tasks(Reading):
         check_url: Callable[[str], object] | None = None,
         redact: Callable[[str], str] | None = None,
         inputs: Inputs,
-        others: Sequence[OtherTasks] = (),
+        others: Callable[[], Sequence[OtherTasks]] = tuple,
     ) -> None:
         hub = Hub()
         self.log_tap = LogTap(host.current_node, redact=redact)
@@ -103,8 +103,8 @@ class Tasks(Reading):
                 Thumbnails(host.state_dir() / "thumbnails", limits.thumbnail_bytes),
                 inline_bytes=limits.inline_bytes,
             ),
-            {other.kind: other for other in others},
         )
+        self._make_others = others
         self.node = uuid.uuid4().hex
         self.check_url: Callable[[str], object] = check_url or _any_url
         """Judges the address of a webhook. Raises ApiError OUTBOUND_REFUSED."""
@@ -151,6 +151,7 @@ class Tasks(Reading):
 
     async def _open(self) -> tuple[Engine, Runner]:
         engine = self._store = await asyncio.to_thread(self._open_engine, self.node)
+        self._others |= {other.kind: other for other in await asyncio.to_thread(self._make_others)}
         runner = Runner(
             engine,
             self._host,

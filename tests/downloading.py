@@ -16,9 +16,9 @@ from functools import cache
 
 import pytest
 from backplane.access import Rules, Streams
-from backplane.downloader import Asked, Downloader, Policy
+from backplane.downloader import Downloader, Policy
 from backplane.downloads.job import Busy, Tools
-from backplane.downloads.plan import Wanted
+from backplane.downloads.plan import Asked, Wanted
 from backplane.downloads.record import Record
 from backplane.downloads.sources import claimed, sources
 from backplane.downloads.sources.streams_web import StreamsWeb
@@ -213,7 +213,7 @@ class Desk:
             lambda node: open_engine(self.store, node=node),
             notices=Notices(self.webhook_url),
             inputs=Inputs(None, None, max_bytes=1),
-            others=[self.downloader],
+            others=lambda: [self.downloader],
         )
         self.tasks.start()
         self.engine = await self.tasks.engine()

@@ -7,8 +7,8 @@ import time
 from dataclasses import asdict
 
 import pytest
-from backplane.downloader import Asked, Policy
-from backplane.downloads.plan import Wanted
+from backplane.downloader import Policy
+from backplane.downloads.plan import Asked, Wanted
 from backplane.errors import ApiError
 from backplane.tasks import Query
 from backplane.tasks.engine import AlreadyRememberedError, Remembered

@@ -90,7 +90,7 @@ def made(tmp_path, errands, opened=None):
         FakeClasses(),
         open_store,
         inputs=Inputs(None, None, max_bytes=1),
-        others=[errands],
+        others=lambda: [errands],
     )
 
 
