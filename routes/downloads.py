@@ -36,7 +36,7 @@ Path = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 class Link(BaseModel):
     """The body of POST /ext/models/resolve."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     url: Annotated[str, StringConstraints(min_length=1, max_length=8192, strip_whitespace=True)]
     type: Short | None = None
@@ -77,7 +77,7 @@ class NewDownload(Link):
 class Missing(BaseModel):
     """The body of POST /ext/models/download with a workflow: all that it needs and this server has not."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     workflow: dict[str, Any]
     priority: int = Field(default=0, ge=-1000, le=1000)

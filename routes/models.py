@@ -22,7 +22,7 @@ MOST_ITEMS = 1000
 class _Move(BaseModel):
     """The body of PATCH."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     folder: str | None = None
     name: str | None = None

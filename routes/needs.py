@@ -16,7 +16,7 @@ from ._http import read_model, reply
 class AskedFor(BaseModel):
     """The body of POST /ext/workflow/requirements."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     workflow: Any = None
     search: bool = False

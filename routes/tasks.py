@@ -68,7 +68,8 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 class NewTask(BaseModel):
     """The body of POST /ext/tasks."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    # built at the first request, not while ComfyUI starts
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     workflow: Any = None
     outputs: list[str] | None = Field(default=None, max_length=1000)
@@ -86,7 +87,7 @@ class NewTask(BaseModel):
 class NewBatch(BaseModel):
     """The body of POST /ext/tasks/batch: tasks as POST /ext/tasks takes them, or one and a grid of params."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     tasks: list[NewTask] = Field(default_factory=list[NewTask], max_length=MOST_BATCH)
     task: NewTask | None = None
@@ -119,7 +120,7 @@ class NewBatch(BaseModel):
 class TaskIds(BaseModel):
     """The body of POST /ext/tasks/cancel."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     ids: list[Label] = Field(min_length=1, max_length=MOST_BATCH)
 
@@ -127,7 +128,7 @@ class TaskIds(BaseModel):
 class Change(BaseModel):
     """The body of PATCH /ext/tasks/{id}."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     priority: int = Field(ge=-1000, le=1000)
 
