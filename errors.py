@@ -5,6 +5,7 @@
     ApiError                     code, status, message, hint, details
     ├── InvalidRequest           400  the body or the query cannot be read as asked
     ├── InvalidWorkflow          422  a workflow was read but cannot run; details.findings says why
+    ├── InvalidOperation         422  a change of a workflow cannot be made; details.op says which
     ├── NotFound                 404  with the closest names where there are any
     ├── Conflict                 409  the request is right, the moment is not
     └── Unavailable              503  the server cannot do this now
@@ -62,6 +63,17 @@ CODES: dict[str, Code] = {
     "VALUE_REFUSED": Code(422, "The node's own check refuses a value."),
     "VALIDATION_FAILED": Code(422, "The check of a node ended in an error; the server's log has it."),
     "NO_OUTPUT_NODE": Code(422, "Nothing in the workflow saves or previews a result."),
+    # changing workflows
+    "NODE_NOT_FOUND": Code(422, "The workflow has no such node."),
+    "NODE_ID_TAKEN": Code(409, "The workflow has a node of that id already."),
+    "NODE_NOT_BYPASSABLE": Code(422, "The node would run all the same: its result is shown or saved."),
+    "ALIAS_UNKNOWN": Code(422, "No operation before this one gave a node that alias."),
+    "PARAM_UNKNOWN": Code(422, "The node has no such param, or not with its present values."),
+    "PORT_UNKNOWN": Code(422, "The node has no such input or output, or not with its present values."),
+    "LINK_NOT_FOUND": Code(422, "There is no such link."),
+    "NO_FITTING_PORT": Code(422, "No input or output is of a type that fits."),
+    "AMBIGUOUS_PORT": Code(422, "Several inputs or outputs fit equally; details.candidates lists them."),
+    "TOO_MANY_OPERATIONS": Code(413, "More operations at once than allowed."),
     # tasks
     "TASK_NOT_FOUND": Code(404, "There is no task with this id."),
     "TASK_FINISHED": Code(409, "The task has already ended."),
@@ -192,6 +204,10 @@ class InvalidRequest(ApiError):
 
 class InvalidWorkflow(ApiError):
     """The workflow was read but cannot run."""
+
+
+class InvalidOperation(ApiError):
+    """An operation on a workflow cannot be done; nothing was changed."""
 
 
 class NotFound(ApiError):

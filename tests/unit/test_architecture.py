@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 EVERYWHERE = {"breath", "errors", "settings", "wire", "host.protocol"}
-PURE = {"graph", "nodespec", "catalog", "validation", "patch_engine", "conversion"}
+PURE = {"graph", "nodespec", "catalog", "validation", "patch_engine", "operations", "conversion"}
 MODELS = {"modelfiles", "models", "downloads", "downloader", "needs"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"host"},
@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "downloader": {"downloads", "modelfiles", "models", "access", "tasks"},
     "needs": {"modelfiles", "models", "access", "catalog", "nodespec", "graph"},
     "conversion": {"catalog", "nodespec", "graph"},
-    "patch_engine": {"validation", "catalog", "nodespec", "graph"},
+    "patch_engine": {"operations", "validation", "catalog", "nodespec", "graph"},
+    "operations": {"validation", "catalog", "nodespec", "graph"},
     "validation": {"catalog", "nodespec", "graph"},
     "catalog": {"nodespec", "graph"},
     "nodespec": {"graph"},
