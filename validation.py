@@ -81,7 +81,7 @@ def as_graph(document: Any) -> dict[str, JSON]:
         raise InvalidWorkflow(
             "WORKFLOW_FORMAT_UI",
             "This workflow is in the format that the ComfyUI page saves, not in API format.",
-            hint="In ComfyUI choose File → Export (API) and send that file.",
+            hint="POST /ext/workflow/convert makes API format of it.",
         )
     findings = [
         Finding(

@@ -16,6 +16,7 @@ from .models import ModelRoutes
 from .needs import NeedsRoutes
 from .system import SystemRoutes
 from .tasks import TaskRoutes
+from .workflows import WorkflowRoutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def table(services: Services) -> list[Route]:
     models = ModelRoutes(services.library, services.settings)
     downloads = DownloadRoutes(services.downloader, services.needs, services.tasks, services.settings)
     needs = NeedsRoutes(services.needs, services.settings)
+    workflows = WorkflowRoutes(services.catalog, services.tasks, services.settings)
     tasks = TaskRoutes(services.tasks, services.settings)
     events = EventRoutes(services.tasks)
     return [
@@ -55,6 +57,9 @@ def table(services: Services) -> list[Route]:
         Route("PATCH", "/ext/models/{folder}/{path:.+}", models.move),
         Route("DELETE", "/ext/models/{folder}/{path:.+}", models.delete),
         Route("POST", "/ext/workflow/requirements", needs.requirements),
+        Route("POST", "/ext/workflow/convert", workflows.convert),
+        Route("POST", "/ext/workflow/validate", workflows.validate),
+        Route("POST", "/ext/workflow/patch", workflows.patch),
         Route("POST", "/ext/tasks", tasks.create),
         Route("GET", "/ext/tasks", tasks.index),
         Route("GET", "/ext/tasks/batch/{id}", tasks.batch),

@@ -249,6 +249,10 @@ class Tasks(Reading):
             tasks.append(as_stored(new, seq))
         return tasks
 
+    async def judge(self, workflow: Any, outputs: tuple[str, ...] | None = None) -> JSON:
+        """Say whether a workflow would be taken, with all findings; queues nothing."""
+        return await self._desk.judge(workflow, outputs)
+
     # Changes
 
     async def cancel(self, task_id: str) -> Shown:
@@ -358,6 +362,7 @@ class Tasks(Reading):
             webhook=request.get("webhook"),
             delivery=request.get("delivery") or "url",
             retry_of=task_id,
+            carried={name: request[name] for name in ("node_ids", "extra_data") if name in request},
         )
 
     async def pause(self, *, paused: bool) -> JSON:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..errors import JSON, ApiError, InvalidRequest
+from ..errors import JSON, ApiError, InvalidRequest, InvalidWorkflow
 from ..host.protocol import PromptRejected, PromptRunner
 from ..nodespec import NodeSpec
 from ..validation import as_graph, check, from_host, output_nodes, refuse
+from .conversions import converted, ids_json, is_ui
 from .engine import NewTask, StoredTask
 from .handover import copied
 from .inputs import Source, apply, plan
@@ -48,6 +49,8 @@ class Submission:
     """How small outputs are handed over at the end."""
     batch_id: str | None = None
     retry_of: str | None = None
+    carried: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What was made of a workflow in UI format when it first came: ``node_ids`` and ``extra_data``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Desk:
 
         *intake* has the uploads of the request, and takes the files that it names.
         """
-        graph = as_graph(submission.workflow)
+        graph, carried, notes = await self._read(submission.workflow)
         if submission.webhook is not None:
             self._check_url(submission.webhook)
         graph, changes = await self._changed(graph, submission)
@@ -98,9 +101,10 @@ class Desk:
             "targets": list(targets),
             "partial": submission.outputs is not None,
             "client_id": submission.client_id,
-            "warnings": warnings,
+            "warnings": [*notes, *warnings],
             "changes": changes,
             "delivery": submission.delivery,
+            **(carried or submission.carried),
         }
         return NewTask(
             id=str(uuid.uuid4()),
@@ -114,6 +118,43 @@ class Desk:
             batch_id=submission.batch_id,
             retry_of=submission.retry_of,
         )
+
+    async def judge(self, workflow: Any, outputs: tuple[str, ...] | None) -> JSON:
+        """Say whether :meth:`prepare` would take a workflow, with all findings; queues nothing.
+
+        Raises ApiError WORKFLOW_MISSING, INVALID_REQUEST, and what converting raises.
+        """
+        try:
+            graph, carried, notes = await self._read(workflow)
+        except InvalidWorkflow as refusal:
+            if "findings" not in refusal.details:
+                raise
+            return _judged((), refusal.details["findings"], [], {})
+        specs = await self._classes.specs(fresh=True)
+        found = output_nodes(graph, specs)
+        targets = found if outputs is None else tuple(node_id for node_id in found if node_id in outputs)
+        findings = check(graph, specs, targets)
+        errors: Mapping[str, JSON] = {}
+        if not findings:
+            try:
+                running, errors = await self._host.validate(copied(graph), outputs and targets)
+                targets = tuple(target for target in targets if target in set(running))
+            except PromptRejected as rejection:
+                findings = from_host(rejection.error, rejection.node_errors, specs)
+        warnings = [*notes, *(finding.to_json() for finding in from_host({}, errors, specs))]
+        return _judged(targets, [finding.to_json() for finding in findings], warnings, carried)
+
+    async def _read(self, workflow: Any) -> tuple[dict[str, JSON], JSON, list[JSON]]:
+        """Give a workflow in API format; of one in UI format also what goes along with it, and notes."""
+        if not is_ui(workflow):
+            return as_graph(workflow), {}, []
+        found = await converted(workflow, self._classes)
+        carried: JSON = {
+            "node_ids": ids_json(found),
+            # As the page does it: the images then carry the workflow, which can be opened again.
+            "extra_data": {"extra_pnginfo": {"workflow": workflow}},
+        }
+        return as_graph(found.graph), carried, [note.to_json() for note in found.notes]
 
     async def _changed(
         self, graph: dict[str, JSON], submission: Submission
@@ -168,6 +209,16 @@ class Desk:
         except PromptRejected as rejection:
             fresh = await self._classes.specs(fresh=True)
             raise refuse(from_host(rejection.error, rejection.node_errors, fresh or specs)) from None
+
+
+def _judged(targets: Sequence[str], findings: list[JSON], warnings: list[JSON], carried: JSON) -> JSON:
+    return {
+        "valid": not findings,
+        "outputs": [] if findings else list(targets),
+        "findings": findings,
+        "warnings": warnings,
+        "node_ids": carried.get("node_ids", {}),
+    }
 
 
 def _checked(

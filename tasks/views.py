@@ -52,6 +52,7 @@ def shown(
     document["outputs"] = addressed(task.id, result.get("outputs", ()))
     document["error"] = error
     document["warnings"] = result.get("warnings", [])
+    document["node_ids"] = dict(task.request.get("node_ids") or {})
     document["changes"] = list(task.request.get("changes") or ())
     document["metadata"] = dict(task.metadata)
     document["download"] = None

@@ -45,9 +45,8 @@ async def test_unknown_fields_are_refused_by_name(api):
     assert list(error["details"]["fields"]) == ["wrokflow"]
 
 
-async def test_ui_format_is_refused_with_the_way_to_convert(api):
-    error = await refused(api, UI_FORMAT, "WORKFLOW_FORMAT_UI")
-    assert "Export (API)" in error["hint"]
+async def test_ui_format_is_judged_like_any_other(api):
+    await refused(api, UI_FORMAT, "NO_OUTPUT_NODE")
 
 
 async def test_an_unknown_class_is_named_with_close_matches(api):
