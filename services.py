@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .access import Outbound, Rules, StreamLimits, Streams
+from .access import Outbound, Rules
 from .catalog import Catalog, PairCounts
 from .errors import JSON
 from .host.protocol import Host
-from .models import Library
 from .needs import CivitaiSearch, HuggingFaceSearch, Needs
 from .settings import Settings, SettingsError
 from .tasks import Limits, Policy, Retention, Tasks
@@ -26,6 +25,7 @@ from .tasks.webhooks import Courier
 
 if TYPE_CHECKING:
     from .downloader import Downloader
+    from .models import Library
 
 VERSION = "0.1.0"
 """Backplane's own version; pyproject.toml is pinned to it by a test."""
@@ -59,20 +59,23 @@ class Services:
     catalog: Catalog
     tasks: Tasks
     outbound: Outbound
-    library: Library
+    library: Late[Library]
     downloader: Late[Downloader]
     needs: Needs
 
     def start(self) -> None:
         """Begin to watch the host. On the event loop, once, before the first request."""
         self.tasks.start()
-        self.library.start()
-        asyncio.get_running_loop().run_in_executor(None, self.tasks.inputs.sweep)
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(None, self.library.get).add_done_callback(lambda made: made.result().start())
+        loop.run_in_executor(None, self.tasks.inputs.sweep)
 
     async def stop(self) -> None:
         """Write down what is only in memory. ComfyUI never calls this; the sandbox does."""
         await self.tasks.stop()
-        await self.library.stop()
+        # Asked for again, so that one that is just being made is started first.
+        library = await asyncio.to_thread(self.library.get)
+        await library.stop()
         await self.outbound.close()
         await self.catalog.close()
 
@@ -89,14 +92,8 @@ def build(settings: Settings, host: Host) -> Services:
     def tell(name: str, data: JSON) -> None:
         tasks.hub.publish(name, data)  # which is made below, for downloads are among its tasks
 
-    library = Library(
-        host,
-        tell,
-        host.state_dir(),
-        busy=lambda: tasks.busy,
-        hash_models=settings.hash_models,
-    )
-    downloader = Late(lambda: _downloader(settings, host, library))
+    library = Late(lambda: _library(settings, host, tell, lambda: tasks.busy))
+    downloader = Late(lambda: _downloader(settings, host, library.get()))
     tasks = Tasks(
         host,
         catalog,
@@ -141,8 +138,17 @@ def build(settings: Settings, host: Host) -> Services:
     )
 
 
+def _library(
+    settings: Settings, host: Host, tell: Callable[[str, JSON], None], busy: Callable[[], bool]
+) -> Library:
+    from .models import Library  # noqa: PLC0415 - 15 ms, in a thread
+
+    return Library(host, tell, host.state_dir(), busy=busy, hash_models=settings.hash_models)
+
+
 def _downloader(settings: Settings, host: Host, library: Library) -> Downloader:
-    from .downloader import Downloader, Policy  # noqa: PLC0415 - 50 ms, in a thread
+    from .access import StreamLimits, Streams  # noqa: PLC0415 - 50 ms, in a thread
+    from .downloader import Downloader, Policy  # noqa: PLC0415
     from .downloads.job import Busy, Tools  # noqa: PLC0415
     from .downloads.journal import Limits  # noqa: PLC0415
     from .downloads.sources import claimed, sources  # noqa: PLC0415
@@ -186,11 +192,11 @@ class _InputFolder:
 class _ModelNames:
     """The names of models, as ``needs/`` wants them."""
 
-    library: Library
+    library: Late[Library]
     host: Host
 
     async def names(self) -> Mapping[str, Sequence[str]]:
-        return await self.library.names()
+        return await self.library.get().names()
 
     def aliases(self) -> Mapping[str, str]:
         return self.host.model_folder_aliases()

@@ -1,11 +1,19 @@
-"""What may come in and go out. For now: safe HTTP requests to addresses that clients named."""
+"""What may come in and go out. For now: safe HTTP requests to addresses that clients named.
+
+What is for worker threads is loaded when it is first asked for, not while ComfyUI imports the package.
+"""
 
 from __future__ import annotations
 
-from .line import StreamError, StreamLimits
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .outbound import Answer, Fetched, Limits, Outbound, Reply
 from .rules import OutboundError, Rules, redacted
-from .streams import Headers, Hop, Stream, Streams, header
+
+if TYPE_CHECKING:
+    from .line import StreamError, StreamLimits
+    from .streams import Headers, Hop, Stream, Streams, header
 
 __all__ = [
     "Answer",
@@ -24,3 +32,15 @@ __all__ = [
     "header",
     "redacted",
 ]
+
+_LATE = {
+    **dict.fromkeys(("StreamError", "StreamLimits"), ".line"),
+    **dict.fromkeys(("Headers", "Hop", "Stream", "Streams", "header"), ".streams"),
+}
+"""Name → the module that has it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"{__name__} has no {name}")
+    return getattr(import_module(_LATE[name], __name__), name)

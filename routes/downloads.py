@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ..downloads.plan import Asked, Wanted
 from ..errors import JSON, InvalidRequest
 from ..needs import Needs
 from ..services import Late
@@ -22,6 +21,7 @@ from ._repeats import Repeats, replayed
 
 if TYPE_CHECKING:
     from ..downloader import Downloader
+    from ..downloads.plan import Wanted
     from ..needs import Download  # its values take a while to load
 
 MOST_AT_ONCE = 200
@@ -48,6 +48,8 @@ class Link(BaseModel):
 
     def wanted(self) -> Wanted:
         """Give what is asked for. Raises ApiError INVALID_REQUEST for what is no SHA-256."""
+        from ..downloads.plan import Wanted  # noqa: PLC0415 - loaded with the store
+
         sha256: str | None = None
         if self.sha256 is not None:
             found = _SHA256.fullmatch(self.sha256.strip())
@@ -120,6 +122,8 @@ class DownloadRoutes:
     async def _one(self, request: web.Request, raw: bytes, body: NewDownload) -> web.StreamResponse:
         if body.webhook is not None:
             self._tasks.check_url(body.webhook)
+        from ..downloads.plan import Asked  # noqa: PLC0415
+
         asked = Asked(body.wanted(), body.metadata, body.priority, body.webhook)
         remember = self._repeats.remembering(request, raw, self._queued)
         [(task, new)] = await self._downloader.get().submit(
@@ -151,6 +155,8 @@ class DownloadRoutes:
                 "INVALID_REQUEST",
                 f"{len(needed.items)} models are missing; at most {MOST_AT_ONCE} are fetched at once.",
             )
+        from ..downloads.plan import Asked  # noqa: PLC0415
+
         asked = [Asked(_wanted(one), body.metadata, body.priority) for one in needed.items]
         refusals = await self._downloader.get().refusals(asked)
         others: JSON = {
@@ -216,6 +222,8 @@ def _nothing(others: JSON) -> JSON:
 
 def _wanted(found: Download) -> Wanted:
     """Make a request of what a workflow says, as untrusted as one from outside."""
+    from ..downloads.plan import Wanted  # noqa: PLC0415
+
     return Wanted(
         url=found.url,
         type=found.folder,

@@ -7,14 +7,18 @@ must be asked for again (``no-cache``), which costs a 304.
 from __future__ import annotations
 
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from ..errors import InvalidRequest
-from ..models import Library, Ready
+from ..services import Late
 from ..settings import Settings
 from ._http import compressed, flag, known_query, matches_etag, query_int, read_model
+
+if TYPE_CHECKING:
+    from ..models import Library, Ready
 
 MOST_ITEMS = 1000
 
@@ -31,20 +35,20 @@ class _Move(BaseModel):
 class ModelRoutes:
     """The handlers of ``/ext/models`` and what lies below it, downloads apart."""
 
-    def __init__(self, library: Library, settings: Settings) -> None:
+    def __init__(self, library: Late[Library], settings: Settings) -> None:
         self._library = library
         self._settings = settings
 
     async def index(self, request: web.Request) -> web.StreamResponse:
         """``GET /ext/models?detail=&q=`` → ``{folder: [names or model objects]}``."""
         known_query(request, "detail", "q")
-        ready = await self._library.index(request.query.get("q"), detail=bool(flag(request, "detail")))
+        ready = await self._library.get().index(request.query.get("q"), detail=bool(flag(request, "detail")))
         return await _sent(request, ready)
 
     async def folder(self, request: web.Request) -> web.StreamResponse:
         """``GET /ext/models/{folder}?detail=&q=&limit=&cursor=`` → ``{"folder", "items", "next_cursor"}``."""
         known_query(request, "detail", "q", "limit", "cursor")
-        ready = await self._library.folder(
+        ready = await self._library.get().folder(
             request.match_info["folder"],
             q=request.query.get("q"),
             detail=bool(flag(request, "detail")),
@@ -56,13 +60,13 @@ class ModelRoutes:
     async def file(self, request: web.Request) -> web.StreamResponse:
         """``GET /ext/models/{folder}/{path}?hash=`` → a model object with its metadata."""
         known_query(request, "hash")
-        ready = await self._library.file(*_place(request), hashed=bool(flag(request, "hash")))
+        ready = await self._library.get().file(*_place(request), hashed=bool(flag(request, "hash")))
         return await _sent(request, ready)
 
     async def preview(self, request: web.Request) -> web.StreamResponse:
         """``GET /ext/models/{folder}/{path}/preview`` → the picture beside the model."""
         known_query(request)
-        found = await self._library.preview(*_place(request))
+        found = await self._library.get().preview(*_place(request))
         headers = {
             "ETag": found.etag,
             "Last-Modified": formatdate(found.modified, usegmt=True),
@@ -77,7 +81,7 @@ class ModelRoutes:
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """``DELETE /ext/models/{folder}/{path}`` → 204."""
         known_query(request)
-        await self._library.delete(*_place(request))
+        await self._library.get().delete(*_place(request))
         return web.Response(status=204)
 
     async def move(self, request: web.Request) -> web.StreamResponse:
@@ -90,7 +94,7 @@ class ModelRoutes:
                 "Say where the model shall go: folder, name or both.",
                 details={"fields": {"folder": "missing", "name": "missing"}},
             )
-        ready = await self._library.move(*_place(request), to_folder=body.folder, to_name=body.name)
+        ready = await self._library.get().move(*_place(request), to_folder=body.folder, to_name=body.name)
         return await _sent(request, ready)
 
 

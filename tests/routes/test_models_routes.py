@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from backplane.routes._http import enveloped
 from backplane.routes.models import ModelRoutes
+from backplane.services import Late
 from backplane.settings import Settings
 from fake_models import FakeModels, opened, safetensors
 
@@ -21,7 +22,7 @@ def host(tmp_path):
 @pytest.fixture
 async def client(host, tmp_path, aiohttp_client):
     async with opened(host, tmp_path) as (library, _):
-        routes = ModelRoutes(library, Settings())
+        routes = ModelRoutes(Late(lambda: library), Settings())
         app = web.Application()
         one = "/ext/models/{folder}/{path:.+}"
         app.router.add_get("/ext/models", enveloped(routes.index))
