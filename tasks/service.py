@@ -115,6 +115,8 @@ class Tasks(Reading):
         self._desk = Desk(host, classes, max_attempts=self._limits.max_attempts, check_url=self.check_url)
         self._policy = policy or Policy()
         self._foreign_number = 0
+        self._early: list[tuple[Task, RunEnded]] = []
+        """Ends that came before the store was open."""
         self._store: Store | None = None
         self._opening: asyncio.Task[tuple[Engine, Runner]] | None = None
         self._notices = notices or Notices()
@@ -176,6 +178,9 @@ class Tasks(Reading):
             await engine.close()
             raise
         self._runner = runner
+        for task, event in self._early:
+            runner.over(task, event)
+        self._early.clear()
         if self._make_courier is not None:
             self._courier = self._make_courier(engine)
             self._courier.start()
@@ -414,7 +419,9 @@ class Tasks(Reading):
             self._runner.began(task)
 
     def _over(self, task: Task, event: RunEnded) -> None:
-        if self._runner is not None:
+        if self._runner is None:
+            self._early.append((task, event))  # ComfyUI's own prompts do not wait for the store
+        else:
             self._runner.over(task, event)
 
     def _tell(self) -> None:

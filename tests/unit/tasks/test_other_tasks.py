@@ -1,11 +1,13 @@
 """Tasks of a kind that something else than ComfyUI's queue runs, as the service treats them."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 from backplane.errors import ApiError
+from backplane.host.protocol import QueuedPrompt, RunStarted
 from backplane.tasks import Query, Tasks
 from backplane.tasks.engine import NewTask
 from backplane.tasks.intake import Inputs
@@ -196,3 +198,25 @@ async def test_a_store_in_which_nothing_can_begin_is_closed_again(tmp_path, capl
     with pytest.raises(ApiError):
         await engine.save("a", 1)
     assert "cannot be opened" in caplog.text
+
+
+async def test_a_prompt_that_ends_before_the_store_is_open_is_not_forgotten(tmp_path):
+    gate = threading.Event()
+    host = FakeHost(tmp_path)
+
+    def open_store(node):
+        gate.wait()
+        return open_engine(tmp_path / "tasks.sqlite3", node=node)
+
+    tasks = Tasks(host, FakeClasses(), open_store, inputs=Inputs(None, None, max_bytes=1))
+    tasks.start()
+    host.pending.append(QueuedPrompt("early", {"1": {"class_type": "A", "inputs": {}}}, ("1",), "other"))
+    host.tell_queue()
+    host.begin("early")
+    host.emit(RunStarted("early", 100.0, None))
+    host.end("early", "interrupted")
+    gate.set()
+    ended = await tasks.wait_end("early", 10)
+    assert ended.status == "cancelled"
+    assert (await (await tasks.engine()).get("early")).status == "cancelled"
+    await tasks.stop()
