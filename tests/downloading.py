@@ -7,12 +7,14 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import select
 import struct
 import threading
 import time
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 from backplane.access import Rules, Streams
@@ -363,14 +365,18 @@ class Desk:
 
     def parts(self):
         """The names of what is not whole yet, or in the way."""
-        return sorted(
-            path.name for path in self.models.base.rglob("*") if path.name.endswith((".part", ".old"))
-        )
+        return sorted(path.name for path in self._files() if path.name.endswith((".part", ".old")))
 
     def holds(self):
         """All files in model folders, whole or not."""
         base = self.models.base
-        return sorted(path.relative_to(base).as_posix() for path in base.rglob("*") if path.is_file())
+        return sorted(path.relative_to(base).as_posix() for path in self._files())
+
+    def _files(self):
+        """Walk as os.walk does: folders may be removed meanwhile."""
+        for folder, _, names in os.walk(self.models.base):
+            for name in names:
+                yield Path(folder, name)
 
     async def check(self):
         """What has to hold after every test: no file is half a model, each part has a task to go on with."""
