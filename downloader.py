@@ -15,10 +15,10 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from .downloads import sweep
 from .downloads.job import Tools, conflict, discard, exists
@@ -249,15 +249,19 @@ class Downloader:
         made: dict[str, NewTask] = {}
         ids: list[str] = []
         # No await until all are in _open: else two equal requests at once would both be fetched.
+        fetched = {_same(task.request.get("wanted")): task.id for task in self._open.values()}
+        written = {_place(task.request.get("target")): task.id for task in self._open.values()}
         for one, target in zip(asked, targets, strict=True):
-            twin = self._twin(one.wanted, made.values())
+            same = _same(wanted_json(replace(one.wanted, url=public(one.wanted.url))))
+            twin = fetched.get(same)
             if twin is not None and public(one.wanted.url) != one.wanted.url:
                 self._links[twin] = one.wanted.url  # its key or signature is the fresher one
             if twin is None:
-                self._refuse_conflict(target, made.values())
+                self._refuse_conflict(target, written)
                 new = self._new(one, target, client=client, batch_id=batch_id, retry_of=retry_of, at=now)
                 made[new.id] = new
-                twin = new.id
+                twin = fetched[same] = new.id
+                written[_place(new.request.get("target"))] = new.id
             ids.append(twin)
         self._admit(client, len(made), now)
         self._open |= {new.id: as_stored(new, 0) for new in made.values()}
@@ -287,23 +291,10 @@ class Downloader:
             raise ApiError("QUEUE_FULL", "Too many downloads wait.", details=details)
         self._quota.take(client, count, now)
 
-    def _twin(self, wanted: Wanted, made: Iterable[NewTask]) -> str | None:
-        """Give the download that fetches the same thing already."""
-        same = replace(wanted, url=public(wanted.url))
-        for task in (*self._open.values(), *made):
-            if wanted_of(task.request) == same:
-                return task.id
-        return None
-
-    def _refuse_conflict(self, target: Target | None, made: Iterable[NewTask]) -> None:
+    def _refuse_conflict(self, target: Target | None, written: Mapping[str | None, str]) -> None:
         if target is None:
             return
-        path = os.path.normcase(target.path)
-        for task in (*self._open.values(), *made):
-            kept = task.request.get("target")
-            if kept is not None and os.path.normcase(kept) == path:
-                raise conflict(target.name, task.id)
-        holder = self._tools.busy.holder(target)
+        holder = written.get(_place(str(target.path))) or self._tools.busy.holder(target)
         if holder is not None:
             raise conflict(target.name, holder)
 
@@ -424,6 +415,16 @@ def _origin(found: Found | None) -> Origin | None:
     if found is None:
         return None
     return Origin(found.page, found.source, found.base_model, found.trigger_words, found.licence)
+
+
+def _same(wanted: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Name what a request asks for, as its task keeps it: equal for equal requests."""
+    return tuple(sorted((wanted or {}).items()))
+
+
+def _place(target: str | None) -> str | None:
+    """Name the file that a task is known to write, None while that is not known."""
+    return None if target is None else os.path.normcase(target)
 
 
 def _key(wanted: Wanted) -> str:
