@@ -147,6 +147,11 @@ class NodeSpec:
     outputs: tuple[Output, ...] = ()
     flags: Flags = Flags()
     search_aliases: tuple[str, ...] = ()
+    own_checks: frozenset[str] = frozenset()
+    """Inputs that the class's own VALIDATE_INPUTS judges, which ComfyUI then leaves to it (options, ranges).
+
+    ``"*"``: every input (it takes ``**kwargs``). ``"input_types"``: the types of links, too.
+    """
 
     @property
     def inputs(self) -> tuple[Input, ...]:
