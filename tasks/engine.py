@@ -171,6 +171,8 @@ class Query:
     """Only tasks created at or after this time."""
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     """Top-level keys of the metadata that must have these values (numbers and booleans as text)."""
+    template: str | None = None
+    """The template that they were made from: ``poster``, or ``poster@2``."""
 
 
 @dataclass(frozen=True, slots=True)

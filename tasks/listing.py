@@ -48,6 +48,7 @@ def wanted(task: Task, query: Query) -> bool:
     return (
         query.batch_id is None
         and not query.metadata
+        and query.template is None
         and (not query.kinds or "prompt" in query.kinds)
         and (query.since is None or task.created_at >= query.since)
     )

@@ -221,7 +221,7 @@ class LiveTasks:
         for output in fresh:
             place = len(task.outputs)
             task.outputs.append(output)
-            [document] = addressed(task.id, [output.to_json()], first=place)
+            [document] = addressed(task, [output.to_json()], first=place)
             self._tell(task, "output", {"n": place, "output": document})
         self.touch(task)
 

@@ -26,13 +26,11 @@ from ..errors import JSON, InvalidRequest, InvalidWorkflow, close_matches
 from ..graph import inputs_of, is_link, links_of, title_of
 from ..nodespec import ANY, NodeSpec, Param, every_port, live_ports
 from .addresses import by_title, split, with_input
+from .drawing import RANDOM, Drawn
 from .loras import Inserted, Lora, insert_loras
 from .tracing import SEEDS, Place, Trace, through_switches
 
 MOST_PARAMS = 200
-
-RANDOM = "random"
-"""As a seed: draw one."""
 
 _WHOLE, _NUMBER, _TEXT = "a whole number", "a number", "a string"
 
@@ -81,6 +79,7 @@ class Applied:
 
     graph: dict[str, JSON]
     changes: tuple[Change | Inserted, ...]
+    drawn: tuple[Drawn, ...] = ()
 
 
 def read_params(value: Any) -> dict[str, Any]:
@@ -130,7 +129,7 @@ def apply_params(
         work.set(key, value, random_seed)
     changed = with_input(graph, {place: _as_input(change.value) for place, change in work.changes.items()})
     with_loras, inserted = insert_loras(changed, specs, loras)
-    return Applied(with_loras, (*work.changes.values(), *inserted))
+    return Applied(with_loras, (*work.changes.values(), *inserted), work.drawn())
 
 
 def _as_input(value: Any) -> Any:
@@ -147,6 +146,7 @@ class _Work:
         self.specs = specs
         self.trace = Trace(graph, specs)
         self.changes: dict[Place, Change] = {}
+        self._drawn: list[Drawn] = []
 
     def set(self, key: str, value: Any, random_seed: Callable[[], int]) -> None:
         """Note where *value* goes."""
@@ -157,6 +157,7 @@ class _Work:
             raise self._ambiguous(key, sources)
         if value == RANDOM and (key == "seed" or places[0][1] in SEEDS):
             value = random_seed()
+            self._drawn.append(Drawn(key, tuple(sources)))
         for place in sources:
             earlier = self.changes.get(place)
             if earlier is not None and earlier.value != value and (known or earlier.param not in WELL_KNOWN):
@@ -167,6 +168,14 @@ class _Work:
                 )
             also = tuple(user for user in self._users(place) if user not in places)
             self.changes[place] = Change(key, *place, value, tuple(f"{node}.{name}" for node, name in also))
+
+    def drawn(self) -> tuple[Drawn, ...]:
+        """Give the seeds that were drawn, and where none was set by name afterwards."""
+        kept = (
+            Drawn(each.name, tuple(place for place in each.places if self.changes[place].param == each.name))
+            for each in self._drawn
+        )
+        return tuple(each for each in kept if each.places)
 
     # Well-known values
 

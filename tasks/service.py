@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from ..host.protocol import (
     RunEnded,
     RunStarted,
 )
+from .drawing import CARRIED, redrawn
 from .engine import Ending, Engine, QueuedRow, StoredTask
 from .events import Hub
 from .intake import Inputs, Intake
@@ -87,6 +88,8 @@ class Tasks(Reading):
         notices: Notices | None = None,
         courier: Callable[[Outbox], Courier] | None = None,
         check_url: Callable[[str], object] | None = None,
+        allow: Callable[[Mapping[str, JSON]], object] | None = None,
+        told: Callable[[Task], object] | None = None,
         redact: Callable[[str], str] | None = None,
         inputs: Inputs,
         others: Callable[[], Sequence[OtherTasks]] = tuple,
@@ -106,13 +109,20 @@ class Tasks(Reading):
         )
         self._make_others = others
         self.node = uuid.uuid4().hex
-        self.check_url: Callable[[str], object] = check_url or _any_url
+        self.check_url: Callable[[str], object] = check_url or _any
         """Judges the address of a webhook. Raises ApiError OUTBOUND_REFUSED."""
         self._host = host
         self._classes = classes
         self._open_engine = open_engine
         self._limits = limits
-        self._desk = Desk(host, classes, max_attempts=self._limits.max_attempts, check_url=self.check_url)
+        self._desk = Desk(
+            host,
+            classes,
+            max_attempts=self._limits.max_attempts,
+            check_url=self.check_url,
+            allow=allow or _any,
+        )
+        self._told = told or _any
         self._policy = policy or Policy()
         self._foreign_number = 0
         self._early: list[tuple[Task, RunEnded]] = []
@@ -340,24 +350,30 @@ class Tasks(Reading):
             other.forgotten(task)
         self._recent.pop(task_id, None)
 
-    async def repeat(self, task_id: str, remember: Remember | None) -> StoredTask:
-        """Queue a finished task once more, as a new one."""
+    async def repeat(self, task_id: str, remember: Remember | None, *, same: bool = False) -> StoredTask:
+        """Queue a finished task once more, as a new one; *same* keeps seeds that were drawn for it."""
         task = await self.find(task_id)
         if task.status not in FINISHED:
             raise Conflict("TASK_NOT_FINISHED", "Only a task that has ended can be run again.")
         other = self._other(task)
         if other is not None and isinstance(task, StoredTask):
             return await other.again(task, remember)
-        return await self.submit(await self.again(task_id), remember)
+        return await self.submit(await self.again(task_id, same=same), remember)
 
-    async def again(self, task_id: str) -> Submission:
-        """Give the submission that runs a finished prompt's workflow once more."""
+    async def again(self, task_id: str, *, same: bool) -> Submission:
+        """Give the submission that runs a finished prompt's workflow once more.
+
+        Seeds that were drawn for it are drawn anew, unless it is to be the *same*: byte for byte.
+        """
         whole = await (await self.engine()).get(task_id, graph=True)
         if whole is None or whole.graph is None:
             raise NotFound("TASK_NOT_FOUND", "The task's workflow is no longer kept.")
         request = whole.request
+        graph, carried = whole.graph, {name: request[name] for name in CARRIED if name in request}
+        if not same:
+            graph, carried = redrawn(graph, carried)
         return Submission(
-            workflow=whole.graph,
+            workflow=graph,
             outputs=tuple(request.get("targets") or ()) if request.get("partial") else None,
             client_id=request.get("client_id"),
             metadata=whole.metadata,
@@ -367,7 +383,7 @@ class Tasks(Reading):
             webhook=request.get("webhook"),
             delivery=request.get("delivery") or "url",
             retry_of=task_id,
-            carried={name: request[name] for name in ("node_ids", "extra_data") if name in request},
+            carried=carried,
         )
 
     async def pause(self, *, paused: bool) -> JSON:
@@ -430,6 +446,7 @@ class Tasks(Reading):
 
     def _keep(self, task: Task) -> None:
         self._tell()
+        self._told(task)
         task.graph = None
         self._recent[task.id] = task
         while len(self._recent) > RECENT:
@@ -453,5 +470,5 @@ def _log_failure(opening: asyncio.Task[Any]) -> None:
         log.error("The task store cannot be opened", exc_info=opening.exception())
 
 
-def _any_url(_url: str) -> None:
+def _any(_: object) -> None:
     """Judge nothing."""

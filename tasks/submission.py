@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from ..host.protocol import PromptRejected, PromptRunner
 from ..nodespec import NodeSpec
 from ..validation import as_graph, check, from_host, output_nodes, refuse
 from .conversions import converted, ids_json, is_ui
+from .drawing import drawn_json, random_seed
 from .engine import NewTask, StoredTask
 from .handover import copied
 from .inputs import Source, apply, plan
@@ -50,7 +50,7 @@ class Submission:
     batch_id: str | None = None
     retry_of: str | None = None
     carried: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What was made of a workflow in UI format when it first came: ``node_ids`` and ``extra_data``."""
+    """How the workflow came to be: see :data:`.drawing.CARRIED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,13 @@ class Desk:
         *,
         max_attempts: int,
         check_url: Callable[[str], object],
+        allow: Callable[[Mapping[str, JSON]], object],
     ) -> None:
         self._host = host
         self._classes = classes
         self._max_attempts = max_attempts
         self._check_url = check_url
+        self._allow = allow
 
     async def prepare(self, submission: Submission, intake: Intake | None = None) -> NewTask:
         """Check a workflow and give the task that it makes, not queued yet.
@@ -89,9 +91,10 @@ class Desk:
         graph, carried, notes = await self._read(submission.workflow)
         if submission.webhook is not None:
             self._check_url(submission.webhook)
-        graph, changes = await self._changed(graph, submission)
+        graph, carried = await self._changed(graph, submission, {**carried, **submission.carried})
         if submission.files:
             graph = await self._with_files(graph, submission.files, intake)
+        self._allow(graph)
         specs, targets = await self._accepted(graph, submission.outputs)
         running, errors = await self._validated(graph, submission.outputs and targets, specs)
         targets = tuple(target for target in targets if target in set(running)) if errors else targets
@@ -102,9 +105,8 @@ class Desk:
             "partial": submission.outputs is not None,
             "client_id": submission.client_id,
             "warnings": [*notes, *warnings],
-            "changes": changes,
             "delivery": submission.delivery,
-            **(carried or submission.carried),
+            **carried,
         }
         return NewTask(
             id=str(uuid.uuid4()),
@@ -157,10 +159,11 @@ class Desk:
         return as_graph(found.graph), carried, [note.to_json() for note in found.notes]
 
     async def _changed(
-        self, graph: dict[str, JSON], submission: Submission
-    ) -> tuple[dict[str, JSON], list[JSON]]:
+        self, graph: dict[str, JSON], submission: Submission, carried: JSON
+    ) -> tuple[dict[str, JSON], JSON]:
+        """Give the workflow with ``params`` and ``loras``, and *carried* that says what was changed."""
         if not submission.params and not submission.loras:
-            return graph, []
+            return graph, carried
         for fresh in (False, True):
             specs = await self._classes.specs(fresh=fresh)
             try:
@@ -169,13 +172,16 @@ class Desk:
                     specs,
                     submission.params,
                     submission.loras,
-                    random_seed=lambda: secrets.randbelow(2**53),
+                    random_seed=random_seed,
                 )
             except ApiError:
                 if fresh:  # what is missing may have been installed since the classes were last read
                     raise
             else:
-                return applied.graph, [change.to_json() for change in applied.changes]
+                changes = [change.to_json() for change in applied.changes]
+                drawn = [*carried.get("drawn", ()), *drawn_json(applied.drawn)]
+                more: JSON = {"drawn": drawn} if drawn else {}
+                return applied.graph, {**carried, "changes": changes, **more}
         raise AssertionError  # one of the two answered
 
     async def _with_files(

@@ -49,11 +49,14 @@ def shown(
     }
     if nodes:
         document["nodes"] = result.get("nodes", {})
-    document["outputs"] = addressed(task.id, result.get("outputs", ()))
+    document["outputs"] = addressed(task, result.get("outputs", ()))
     document["error"] = error
     document["warnings"] = result.get("warnings", [])
     document["node_ids"] = dict(task.request.get("node_ids") or {})
     document["changes"] = list(task.request.get("changes") or ())
+    document["template"] = _template(task.request.get("template"))
+    document["inputs"] = dict(task.request.get("inputs") or {})
+    document["session"] = task.request.get("session")
     document["metadata"] = dict(task.metadata)
     document["download"] = None
     is_prompt = document["kind"] == "prompt"
@@ -95,12 +98,25 @@ def _size_of(download: Mapping[str, Any] | None) -> float:
     return 0.0 if download is None else float(download["size"] or 0)
 
 
-def addressed(task_id: str, outputs: Sequence[Mapping[str, Any]], first: int = 0) -> list[JSON]:
-    """Give outputs with the address of each; *first* is the number of the first one."""
+def addressed(task: Task | StoredTask, outputs: Sequence[Mapping[str, Any]], first: int = 0) -> list[JSON]:
+    """Give outputs with the address of each; *first* is the number of the first one.
+
+    An output node that the task's template has a name for gives that name to its outputs.
+    """
+    template: JSON = task.request.get("template") or {}
+    names: JSON = template.get("outputs") or {}
     return [
-        {**output, "url": f"/ext/tasks/{task_id}/outputs/{place}"}
+        {
+            **output,
+            "name": names.get(output.get("node_id")),
+            "url": f"/ext/tasks/{task.id}/outputs/{place}",
+        }
         for place, output in enumerate(outputs, start=first)
     ]
+
+
+def _template(about: Mapping[str, Any] | None) -> JSON | None:
+    return {name: about[name] for name in ("name", "version", "digest")} if about else None
 
 
 def etag(task: Task | StoredTask, place: int | None) -> str:

@@ -287,9 +287,10 @@ def forget(tx: Transaction, seq: int) -> None:
     """Delete a task with everything of it, but not what is still to be delivered."""
     db = tx.db
     task_id, graph = db.execute("SELECT id, graph FROM tasks WHERE seq=?", (seq,)).fetchone()
-    metadata = db.execute("SELECT metadata FROM details WHERE seq=?", (seq,)).fetchone()
-    if metadata is not None:
-        db.executemany("DELETE FROM labels WHERE name=? AND value=? AND seq=?", _labels_of(metadata[0], seq))
+    details = db.execute("SELECT metadata, request FROM details WHERE seq=?", (seq,)).fetchone()
+    if details is not None:
+        old = _labels_of(details[0], details[1], seq)
+        db.executemany("DELETE FROM labels WHERE name=? AND value=? AND seq=?", old)
     db.execute("DELETE FROM details WHERE seq=?", (seq,))
     db.execute("DELETE FROM deliveries WHERE task_id=? AND state<>'pending'", (task_id,))
     db.execute("DELETE FROM tasks WHERE seq=?", (seq,))
@@ -377,5 +378,5 @@ def _fence(lease: Lease) -> tuple[str, int, str]:
     return (lease.task_id, lease.attempt, lease.node)
 
 
-def _labels_of(metadata: str | bytes, seq: int) -> list[tuple[str, str, int]]:
-    return [(name, value, seq) for name, value in labels(decode(metadata))]
+def _labels_of(metadata: str | bytes, request: str | bytes, seq: int) -> list[tuple[str, str, int]]:
+    return [(name, value, seq) for name, value in labels(decode(metadata), decode(request))]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine import Query, Remembered
 from ..task import FINISHED, STATUSES
-from .rows import FROM, SELECT, label
+from .rows import FROM, SELECT, TEMPLATE, label
 
 DAY_S = 86_400.0
 """How long an answer to an Idempotency-Key is kept."""
@@ -84,7 +84,7 @@ def page_sql(query: Query) -> list[tuple[str, list[Any]]]:
     A list by status or kind reads one range of an index for each combination, in order already; one
     statement with IN would sort all that is in them.
     """
-    labels = [(label(name), label(value)) for name, value in query.metadata.items()]
+    labels = _labels_of(query)
     common = _Where().add("t.seq < ?", 2**63 - 1 if query.before is None else query.before)
     if query.since is not None:
         common.add("t.created_at >= ?", query.since)
@@ -117,6 +117,11 @@ def page_sql(query: Query) -> list[tuple[str, list[Any]]]:
         for status in statuses
     )
     return [where.page("tasks t INDEXED BY tasks_kind", query.limit) for where in by_kind]
+
+
+def _labels_of(query: Query) -> list[tuple[str, str]]:
+    template = [] if query.template is None else [(TEMPLATE, label(query.template))]
+    return [*template, *((label(name), label(value)) for name, value in query.metadata.items())]
 
 
 def recall(db: sqlite3.Connection, scope: str, key: str, now: float) -> Remembered | None:

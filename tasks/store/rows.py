@@ -19,6 +19,9 @@ COLUMNS = (
 SELECT = f"SELECT {', '.join('t.' + name for name in COLUMNS)}, d.request, d.metadata, d.result, d.error"
 FROM = "FROM tasks t JOIN details d ON d.seq = t.seq"
 
+TEMPLATE = "\x01template"
+"""The label of a task's template; no key that a person writes is called so."""
+
 LONG = 1024
 """Characters from which on JSON is worth compressing."""
 LABEL = 200
@@ -48,7 +51,7 @@ class Packed:
     ) -> None:
         self.request = encode(request)
         self.metadata = encode(metadata)
-        self.labels = labels(metadata)
+        self.labels = labels(metadata, request)
         text = None if graph is None else json.dumps(graph, separators=(",", ":")).encode("ascii")
         self.graph_sha256 = None if text is None else hashlib.sha256(text).digest()
         self.graph = None if text is None else zlib.compress(text, 1)
@@ -84,15 +87,23 @@ def body(payload: Mapping[str, Any]) -> bytes:
         return json.dumps(clean, separators=(",", ":")).encode("ascii")
 
 
-def labels(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the top-level keys of *metadata* that can be asked for, with their values as text."""
-    found: list[tuple[str, str]] = []
+def labels(metadata: Mapping[str, Any], request: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Give what can be asked for, as text: the top-level keys of *metadata*, and the template."""
+    found = template_labels(request.get("template"))
     for name, value in metadata.items():
         if isinstance(value, str):
             found.append((label(name), label(value)))
         elif value is None or isinstance(value, bool | int | float):
             found.append((label(name), label(json.dumps(value))))
     return found
+
+
+def template_labels(about: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Give the labels of a task that was made from a template, with and without its version."""
+    if not about:
+        return []
+    name = str(about.get("name"))
+    return [(TEMPLATE, label(name)), (TEMPLATE, label(f"{name}@{about.get('version')}"))]
 
 
 def label(text: str) -> str:
