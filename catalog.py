@@ -61,6 +61,11 @@ class _Node:
     body: bytes
     fault: str | None = None
 
+    @property
+    def content(self) -> Hashable:
+        """All that a reader can tell two of them apart by; *body* does not show the class's own checks."""
+        return None if self.spec is None else (self.body, self.spec.own_checks)
+
     def stands(self, token: Hashable, changed: set[str]) -> bool:
         """Say whether it need not be read again."""
         if self.token != token:
@@ -174,7 +179,7 @@ class Catalog:
                 nodes[name] = known
             else:
                 nodes[name] = self._read(name, token, known, breath)
-        same = self._snapshot is not None and _bodies(nodes) == _bodies(self._nodes)
+        same = self._snapshot is not None and _contents(nodes) == _contents(self._nodes)
         self._nodes = nodes
         return self._snapshot if self._snapshot is not None and same else _assembled(nodes)
 
@@ -193,9 +198,10 @@ class Catalog:
             if known is None or known.fault != fault:
                 log.warning("Node class %r is left out of the catalogue: %s", name, fault)
             return _Node(token, reads, None, b"", fault)
-        if known is not None and known.body == body:
+        made = _Node(token, reads, spec, body)
+        if known is not None and known.content == made.content:
             return replace(known, token=token, reads=reads)
-        return _Node(token, reads, spec, body)
+        return made
 
     def node(self, class_type: str) -> NodeSpec:
         """Give a node of the last snapshot. Raises NotFound NODE_CLASS_NOT_FOUND with close matches."""
@@ -300,8 +306,8 @@ def _changed(before: Mapping[str, Hashable], now: Mapping[str, Hashable]) -> set
     }
 
 
-def _bodies(nodes: Mapping[str, _Node]) -> list[bytes]:
-    return [node.body for node in nodes.values() if node.spec is not None]
+def _contents(nodes: Mapping[str, _Node]) -> list[Hashable]:
+    return [node.content for node in nodes.values() if node.spec is not None]
 
 
 def _assembled(nodes: Mapping[str, _Node]) -> Snapshot:

@@ -74,6 +74,25 @@ CODES: dict[str, Code] = {
     "NO_FITTING_PORT": Code(422, "No input or output is of a type that fits."),
     "AMBIGUOUS_PORT": Code(422, "Several inputs or outputs fit equally; details.candidates lists them."),
     "TOO_MANY_OPERATIONS": Code(413, "More operations at once than allowed."),
+    # sessions
+    "SESSION_NOT_FOUND": Code(404, "There is no session with this id; it may have expired."),
+    "VERSION_NOT_FOUND": Code(404, "The session has no such version, or not any more."),
+    "SESSION_CHANGED": Code(412, "The session was changed meanwhile; details.changes says how."),
+    "PRECONDITION_REQUIRED": Code(428, "The request needs If-Match, or if_version, to say what it replaces."),
+    "NOTHING_TO_UNDO": Code(409, "The session has not so many steps to undo."),
+    "NOTHING_TO_REDO": Code(409, "The session has not so many steps to redo."),
+    "SESSION_LIMIT": Code(409, "There is no room for another session or version."),
+    "SESSION_TOO_LARGE": Code(413, "The workflow takes more room than one session may."),
+    # templates, and what this server allows
+    "TEMPLATE_NOT_FOUND": Code(404, "There is no template of that name, or not that version of it."),
+    "TEMPLATE_INVALID": Code(422, "The document is no template; details.fields says what to mend."),
+    "TEMPLATE_INPUT_INVALID": Code(422, "An input of the template is unknown, missing or wrong."),
+    "TEMPLATE_READ_ONLY": Code(403, "The template is in a folder that is only read."),
+    "TEMPLATE_VERSION_CONFLICT": Code(409, "The next version of the template has another number."),
+    "TEMPLATE_CHANGED": Code(412, "The template is not, or no longer, as If-Match or If-None-Match says."),
+    "TEMPLATE_IO_ERROR": Code(500, "The disk failed while the template was written."),
+    "LOCKED": Code(403, "The server is locked: only templates run, and nothing but their inputs changes."),
+    "NODE_CLASS_NOT_ALLOWED": Code(403, "A node's class is not among allowed_nodes; details.nodes lists them."),
     # tasks
     "TASK_NOT_FOUND": Code(404, "There is no task with this id."),
     "TASK_FINISHED": Code(409, "The task has already ended."),
@@ -208,6 +227,10 @@ class InvalidWorkflow(ApiError):
 
 class InvalidOperation(ApiError):
     """An operation on a workflow cannot be done; nothing was changed."""
+
+
+class Forbidden(ApiError):
+    """The request is right, but not allowed on this server."""
 
 
 class NotFound(ApiError):

@@ -12,6 +12,7 @@ from typing import Any, cast
 from .errors import JSON, ApiError, InvalidOperation, InvalidRequest, close_matches
 from .graph import on_cycle
 from .nodespec import NodeSpec
+from .operations.comparing import compare, restoring
 from .operations.draft import Draft, ends
 from .operations.fields import bad, read
 from .operations.short import from_short
@@ -19,7 +20,17 @@ from .operations.table import OPERATIONS
 from .operations.values import Change, Created
 from .validation import Finding, check
 
-__all__ = ["MOST_OPERATIONS", "OPERATIONS", "Change", "Created", "PatchResult", "apply", "from_short"]
+__all__ = [
+    "MOST_OPERATIONS",
+    "OPERATIONS",
+    "Change",
+    "Created",
+    "PatchResult",
+    "apply",
+    "compare",
+    "from_short",
+    "restoring",
+]
 
 MOST_OPERATIONS = 5_000
 """How many operations one call takes, those in batches counted one by one."""
@@ -197,7 +208,7 @@ def _circle(nodes: Mapping[str, JSON], starts: Sequence[str]) -> list[str]:
 
 def _findings(draft: Draft) -> Iterator[Finding]:
     touched = [node_id for node_id in draft.touched if node_id in draft.nodes]
-    for finding in check(draft.nodes, draft.specs, touched):
+    for finding in check(draft.nodes, draft.specs, touched, only=draft.touched):
         about = finding.details.get("cycle") or [finding.node_id]
         if any(node_id is None or node_id in draft.touched for node_id in about):
             yield finding

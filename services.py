@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .access import Outbound, Rules
+from .access import AllowList, Outbound, Rules
 from .catalog import Catalog, PairCounts
 from .errors import JSON
 from .host.protocol import Host
 from .needs import CivitaiSearch, HuggingFaceSearch, Needs
+from .orders import Orders
 from .settings import Settings, SettingsError
-from .tasks import Limits, Policy, Retention, Tasks
+from .tasks import Limits, Policy, Retention, Task, Tasks
 from .tasks.intake import Inputs
 from .tasks.logs import Redactor
 from .tasks.notices import Notices
@@ -26,6 +28,8 @@ from .tasks.webhooks import Courier
 if TYPE_CHECKING:
     from .downloader import Downloader
     from .models import Library
+    from .sessions import Sessions
+    from .templates import Templates
 
 VERSION = "0.1.0"
 """Backplane's own version; pyproject.toml is pinned to it by a test."""
@@ -62,16 +66,22 @@ class Services:
     library: Late[Library]
     downloader: Late[Downloader]
     needs: Needs
+    sessions: Late[Sessions]
+    templates: Late[Templates]
+    orders: Orders
 
     def start(self) -> None:
         """Begin to watch the host. On the event loop, once, before the first request."""
         self.tasks.start()
         loop = asyncio.get_running_loop()
         loop.run_in_executor(None, self.library.get).add_done_callback(lambda made: made.result().start())
+        loop.run_in_executor(None, self.sessions.get).add_done_callback(lambda made: made.result().start())
         loop.run_in_executor(None, self.tasks.inputs.sweep)
 
     async def stop(self) -> None:
         """Write down what is only in memory. ComfyUI never calls this; the sandbox does."""
+        sessions = await asyncio.to_thread(self.sessions.get)
+        await sessions.stop()
         await self.tasks.stop()
         # Asked for again, so that one that is just being made is started first.
         library = await asyncio.to_thread(self.library.get)
@@ -92,6 +102,10 @@ def build(settings: Settings, host: Host) -> Services:
     def tell(name: str, data: JSON) -> None:
         tasks.hub.publish(name, data)  # which is made below, for downloads are among its tasks
 
+    def tell_ended(task: Task) -> None:
+        orders.ended(task)
+
+    allowed = AllowList(settings.allowed_nodes)
     library = Late(lambda: _library(settings, host, tell, lambda: tasks.busy))
     downloader = Late(lambda: _downloader(settings, host, library.get()))
     tasks = Tasks(
@@ -101,6 +115,8 @@ def build(settings: Settings, host: Host) -> Services:
         notices=Notices(settings.webhook_url),
         courier=lambda outbox: Courier(outbox, outbound, secrets),
         check_url=outbound.check,
+        allow=allowed.refuse,
+        told=tell_ended,
         inputs=Inputs(_InputFolder(host), outbound, max_bytes=settings.max_input_bytes),
         redact=Redactor(
             [
@@ -126,6 +142,9 @@ def build(settings: Settings, host: Host) -> Services:
     needs = Needs(
         catalog, _ModelNames(library, host), search=(HuggingFaceSearch(outbound), CivitaiSearch(outbound))
     )
+    sessions = Late(lambda: _sessions(settings, host, catalog, tasks, templates))
+    templates = Late(lambda: _templates(settings, host, catalog, allowed))
+    orders = Orders(tasks, sessions, templates, locked=settings.locked)
     return Services(
         settings=settings,
         host=host,
@@ -135,6 +154,9 @@ def build(settings: Settings, host: Host) -> Services:
         library=library,
         downloader=downloader,
         needs=needs,
+        sessions=sessions,
+        templates=templates,
+        orders=orders,
     )
 
 
@@ -176,6 +198,45 @@ def _downloader(settings: Settings, host: Host, library: Library) -> Downloader:
         max_attempts=settings.max_attempts,
     )
     return Downloader(tools, library, policy)
+
+
+def _templates(settings: Settings, host: Host, catalog: Catalog, allowed: AllowList) -> Templates:
+    from .templates import Templates  # noqa: PLC0415 - in a thread
+
+    shipped = Path(__file__).parent / "data" / "templates"
+    given = [Path(folder) for folder in settings.templates_dirs.split(os.pathsep) if folder.strip()]
+    return Templates(
+        host.state_dir() / "templates", [*given, shipped], catalog, allowed=allowed, locked=settings.locked
+    )
+
+
+def _sessions(
+    settings: Settings, host: Host, catalog: Catalog, tasks: Tasks, templates: Late[Templates]
+) -> Sessions:
+    from .sessions import Bounds, Lookups, Sessions  # noqa: PLC0415 - in a thread
+    from .templates.filling import refuse_uploads  # noqa: PLC0415
+
+    async def from_template(name: str, inputs: JSON) -> tuple[dict[str, JSON], JSON]:
+        made = await asyncio.to_thread(templates.get)
+        filled = await made.fill(name, inputs)
+        refuse_uploads(filled.template, filled)
+        about = {"name": filled.template.name, "version": filled.template.version}
+        return filled.graph, about
+
+    return Sessions(
+        host.state_dir() / "sessions.sqlite3",
+        catalog,
+        Lookups(tasks),
+        bounds=Bounds(
+            age_s=settings.session_days * 86_400 or None,
+            sessions=settings.max_sessions or None,
+            versions=settings.session_versions or None,
+            session_bytes=settings.session_bytes or None,
+            store_bytes=settings.max_sessions_bytes or None,
+        ),
+        tell=tasks.hub.publish,
+        from_template=from_template,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,22 @@ class Settings:
     """How many finished tasks are kept, the oldest go first; 0: no limit."""
     keep_bytes: int = field(default=2 * 1024**3, metadata={"least": 0})
     """Largest size of the task store in bytes, the oldest finished tasks go first; 0: no limit."""
+    session_days: float = field(default=30.0, metadata={"least": 0.0})
+    """Days that a session is kept after it was last used; 0: no limit."""
+    max_sessions: int = field(default=1000, metadata={"least": 0})
+    """How many sessions are kept; one more is refused; 0: no limit."""
+    session_versions: int = field(default=500, metadata={"least": 0})
+    """How many versions of a session are kept, the oldest go first; 0: no limit."""
+    session_bytes: int = field(default=64 * 1024**2, metadata={"least": 0})
+    """Room that one session may take, in bytes compressed, its oldest versions go first; 0: no limit."""
+    max_sessions_bytes: int = field(default=2 * 1024**3, metadata={"least": 0})
+    """Largest size of the session store in bytes; beyond it, edits are refused; 0: no limit."""
+    templates_dirs: str = ""
+    """Folders with templates that are read and never written, separated as in PATH."""
+    locked: bool = False
+    """Run nothing but templates, with nothing but their inputs changed, and let no template be changed."""
+    allowed_nodes: str = ""
+    """Node classes that may appear in what is run, with spaces between, * and ? for any; empty: all."""
     learn_pairs: bool = True
     """Count which nodes this server's own runs connect, to rank suggestions."""
     webhook_url: str = field(default="", repr=False)

@@ -1,4 +1,4 @@
-"""What may come in and go out. For now: safe HTTP requests to addresses that clients named.
+"""What may come in and go out: the node classes of workflows, HTTP requests to addresses that clients named.
 
 What is for worker threads is loaded when it is first asked for, not while ComfyUI imports the package.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .allowed import AllowList
 from .outbound import Answer, Fetched, Limits, Outbound, Reply
 from .rules import OutboundError, Rules, redacted
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .streams import Headers, Hop, Stream, Streams, header
 
 __all__ = [
+    "AllowList",
     "Answer",
     "Fetched",
     "Headers",

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from _servers import free_port, running
 from _table import ROOT
 
 START_LIMIT_S = 240.0
@@ -36,37 +32,11 @@ def comfyui(
         linked = {**(packs or {}), **({"backplane": ROOT} if with_backplane else {})}
         for name, folder in linked.items():
             (custom_nodes / name).symlink_to(folder, target_is_directory=True)
-        port = _free_port()
+        port = free_port()
         options = ["--cpu", "--disable-auto-launch", "--base-directory", str(base), "--port", str(port)]
         command = [python, "main.py", *options, "--database-url", "sqlite:///:memory:"]
-        with (base / "log").open("wb") as log:
-            server = subprocess.Popen(command, cwd=path, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            _wait(server, port, base / "log")
+        url = f"http://127.0.0.1:{port}/prompt"
+        with running(command, url, base / "log", seconds=START_LIMIT_S, cwd=path):
             yield port
-        finally:
-            server.terminate()
-            try:
-                server.wait(15)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
     finally:
         shutil.rmtree(base, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/prompt", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.25)
-    raise SystemExit("ComfyUI does not answer:\n" + log.read_text(errors="replace")[-4000:])

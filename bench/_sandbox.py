@@ -6,13 +6,7 @@ import asyncio
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from _table import ROOT
+from _servers import CONTRACT_PACK, FAULT_PACK, free_port, running, sandbox_command
 
-PACKS = (ROOT / "tests" / "data" / "contract_pack", ROOT / "tests" / "data" / "fault_pack")
 START_LIMIT_S = 60.0
 
 
@@ -58,54 +51,15 @@ def folder() -> Generator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running(command: list[str], port: int, path: str, log: Path, **environ: str) -> Generator[Server]:
-    """Run a server until the block ends; it is there once *path* answers."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environ})
-    try:
-        _wait(process, f"http://127.0.0.1:{port}{path}", log)
-        yield Server(port, psutil.Process(process.pid))
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 @contextmanager
 def sandbox(data: Path, **environ: str) -> Generator[Server]:
     """Run the sandbox with *data* as its data folder."""
     data.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    start = str(ROOT / "tests" / "contract" / "start_sandbox.py")
-    command = [sys.executable, start, "--port", str(port), "--data-dir", str(data)]
-    for pack in PACKS:
-        command += ["--node-pack", str(pack)]
-    with running(command, port, "/ext", data / "log.txt", **environ) as server:
-        yield server
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except urllib.error.HTTPError:
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    raise SystemExit(f"The server does not answer at {url}:\n" + log.read_text(errors="replace")[-4000:])
+    command = sandbox_command(port, data, packs=[CONTRACT_PACK, FAULT_PACK])
+    url, log = f"http://127.0.0.1:{port}/ext", data / "log.txt"
+    with running(command, url, log, seconds=START_LIMIT_S, environ=environ) as process:
+        yield Server(port, psutil.Process(process.pid))
 
 
 class Wire:

@@ -33,11 +33,13 @@ from server import PromptServer
 from .. import routes, services
 from .. import settings as settings_
 from ..errors import JSON, Unavailable
+from ..nodespec.parse import OWN_CHECKS
 from . import comfyui_lists as lists
 from .definitions import FileUse, file_use
 from .devices import AIMDO, describe_devices, meters_of
 from .history import TERMINAL, error_of, history_entry, queued_prompt
 from .inprocess import InProcessRequest, body_of, prompt_handler
+from .own_checks import v1_own_checks, v3_own_checks
 from .protocol import (
     Check,
     ModelFolder,
@@ -132,13 +134,12 @@ class ComfyUI:
         )
 
     def node_info(self, class_type: str) -> JSON:
-        """One entry of ``/object_info``; raises whatever the pack's code raises."""
+        """One entry of ``/object_info``, and own checks; raises whatever the pack's code raises."""
         node_class = nodes.NODE_CLASS_MAPPINGS[class_type]
         if issubclass(node_class, _ComfyNodeInternal):
-            return node_class.GET_NODE_INFO_V1()
-        return node_info_v1(
-            class_type, node_class, nodes.NODE_DISPLAY_NAME_MAPPINGS.get(class_type, class_type)
-        )
+            return {**node_class.GET_NODE_INFO_V1(), OWN_CHECKS: v3_own_checks(node_class)}
+        title = nodes.NODE_DISPLAY_NAME_MAPPINGS.get(class_type, class_type)
+        return {**node_info_v1(class_type, node_class, title), OWN_CHECKS: v1_own_checks(node_class)}
 
     def file_lists(self, class_type: str) -> frozenset[str] | None:
         """Which file lists the definition reads."""

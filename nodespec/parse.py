@@ -28,6 +28,9 @@ WIDGETS = frozenset(
     | {"LOAD_3D", "LOAD_3D_ANIMATION", "WEBCAM", "AUDIO_RECORD", "AUDIO_UI", "AUDIOUPLOAD"}
 )
 
+OWN_CHECKS = "own_checks"
+"""The key under which a host adds :attr:`NodeSpec.own_checks` to an entry; no key of ComfyUI's."""
+
 _UPLOADS = {
     "image_upload": "image",
     "animated_image_upload": "image",
@@ -101,6 +104,7 @@ def _parsed(info: Any, folders: Mapping[str, str], name: str | None) -> NodeSpec
     reader = _Reader(folders, takes_lists=truth(entry.get("is_input_list")))
     ports = reader.ports(sections or {}, order=entry.get("input_order"))
     aliases = options_of(entry.get("search_aliases")) or ()
+    judged = options_of(entry.get(OWN_CHECKS)) or ()
     return NodeSpec(
         name=name,
         display_name=text(entry.get("display_name")) or name,
@@ -116,6 +120,7 @@ def _parsed(info: Any, folders: Mapping[str, str], name: str | None) -> NodeSpec
             }
         ),
         search_aliases=tuple(alias for alias in aliases if isinstance(alias, str)),
+        own_checks=frozenset(name for name in judged if isinstance(name, str)),
     )
 
 
@@ -290,6 +295,7 @@ class _Reader:
             advanced=truth(options.get("advanced")),
             tooltip=text(options.get("tooltip")),
             display_name=text(options.get("display_name")),
+            listed=listed is not None and variants is None,
             hints=hints,
         )
 

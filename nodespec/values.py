@@ -98,6 +98,8 @@ class Param:
     advanced: bool = False
     tooltip: str | None = None
     display_name: str | None = None
+    listed: bool = False
+    """A COMBO whose type is the list itself, as V1 declares it: it takes links of exactly that type only."""
     hints: Mapping[str, Any] = field(default_factory=_no_hints)
     """Further options, in their JSON names: ``round``, ``display``, ``placeholder``, ``multiselect``, …"""
 

@@ -16,7 +16,7 @@ from .nodes import free_alias, place
 from .pieces import In, Piece, of_node
 from .pieces import Out as Leaving
 from .ports import ambiguous, best, output_json, rank, slot, socket, socket_json, verify
-from .splicing import Splice, place_of
+from .splicing import Splice, place_of, usual_place
 
 
 def insert_node(draft: Draft, given: Mapping[str, Any]) -> None:
@@ -91,6 +91,7 @@ def add_fragment(draft: Draft, given: Mapping[str, Any]) -> None:
     where = place_of(draft, given)
     free_alias(draft, given["alias"])
     fragment = cast("Fragment", given["fragment"])
+    usual = usual_place(draft, fragment.places) if where is None and given["wire"] else None
     ids = _put_nodes(draft, fragment, given["alias"])
     piece = fragment.piece(draft, ids)
     splice = Splice(draft, piece)
@@ -100,6 +101,8 @@ def add_fragment(draft: Draft, given: Mapping[str, Any]) -> None:
         for name, value in _object(values, f"params of {node}").items():
             links.set_param(draft, {"node_id": ids[node], "param": name, "value": value})
     _link_ports(draft, splice, given)
+    if usual is not None and splice.is_open_to(usual):
+        where = usual
     if where is not None:
         splice.into(where)
     if given["wire"]:
@@ -161,16 +164,23 @@ def _refuse_open(left: Sequence[In]) -> None:
         )
 
 
+def _listed(held: Any) -> list[Any]:
+    if not isinstance(held, list):
+        raise Unfit('must have its places as a list of {"class_type": …, "input": …}')
+    return cast("list[Any]", held)
+
+
 class Fragment:
     """A part of a workflow with open ports.
 
     ``{"workflow": {id: node}, "inputs": {name: {"node", "field"}}, "outputs": {name: {"node", "output"}}}``.
-    An input may be a list of such places: one link then goes into all of them. Raises Unfit.
+    An input may be a list of such places: one link then goes into all of them. ``"place"``, a list of
+    ``{"class_type", "input"}``, says where it goes if the request says nothing of that. Raises Unfit.
     """
 
     def __init__(self, document: Any) -> None:
         about = mapping(document)
-        unknown = about.keys() - {"workflow", "inputs", "outputs"}
+        unknown = about.keys() - {"workflow", "inputs", "outputs", "place"}
         if unknown or not about.get("workflow"):
             raise Unfit('must be {"workflow": {…}, "inputs": {…}, "outputs": {…}}')
         self.nodes = nodes(about["workflow"])
@@ -181,6 +191,7 @@ class Fragment:
         self.outputs = {
             name: self._port(held, "output") for name, held in mapping(about.get("outputs", {})).items()
         }
+        self.places = [self._place(each) for each in _listed(about.get("place", []))]
         fed = {place for places in self.inputs.values() for place in places}
         for node_id, node in self.nodes.items():
             for key, value in node.get("inputs", {}).items():
@@ -192,6 +203,15 @@ class Fragment:
         if about.keys() != {"node", key} or about["node"] not in self.nodes:
             raise Unfit(f'must name its ports as {{"node": one of its nodes, "{key}": …}}')
         return about["node"], port(about[key])
+
+    def _place(self, held: Any) -> tuple[str, str]:
+        about = mapping(held)
+        class_type, name = about.get("class_type"), about.get("input")
+        if about.keys() != {"class_type", "input"} or not isinstance(class_type, str):
+            raise Unfit('must name each place as {"class_type": …, "input": …}')
+        if not isinstance(name, str):
+            raise Unfit("must name the input of each place")
+        return class_type, name
 
     def piece(self, draft: Draft, ids: Mapping[str, str]) -> Piece:
         """See it as a piece, once its nodes are in the draft under *ids*. Raises PORT_UNKNOWN."""

@@ -66,6 +66,25 @@ def place_of(draft: Draft, given: Mapping[str, Any]) -> Place | None:
     return Place(list(_grouped(links)), strict=name is not None or at is not None)
 
 
+def usual_place(draft: Draft, places: Sequence[tuple[str, str]]) -> Place | None:
+    """Give the first of *places* (class, input) that the workflow has, None if it has none.
+
+    It has one if links go into that input of nodes of that class and they all come from one output.
+    """
+    for class_type, name in places:
+        links = [
+            link
+            for node_id in draft.nodes
+            if draft.class_of(node_id) == class_type
+            and (link := draft.link(node_id, name)) is not None
+            and link.source in draft.nodes
+        ]
+        found = list(_grouped(links))
+        if len(found) == 1:
+            return Place(found, strict=True)
+    return None
+
+
 def _grouped(links: Sequence[Link]) -> Iterator[Source]:
     groups: dict[tuple[str, int], list[tuple[str, str]]] = {}
     for link in links:
@@ -113,6 +132,14 @@ class Splice:
         for source, entry, leaving in chosen:
             self._feed(entry, source.node_id, source.slot)
             self._lead(leaving, source.targets)
+
+    def is_open_to(self, place: Place) -> bool:
+        """Say whether the ports that fit the links of *place* best are not linked yet."""
+        ways = [best(passages(self.draft, self.piece, source)) for source in place.sources]
+        return all(
+            found and all(entry not in self.fed and leaving not in self.led for entry, leaving in found)
+            for found in ways
+        )
 
     def _settle(self, chosen: Sequence[tuple[Source, In, Out]]) -> None:
         """Look that no two sources want the same port."""
@@ -175,10 +202,12 @@ class Splice:
 
     def _beside(self, entry: In, leaving: Out | None, sources: Sequence[Source]) -> Source | None:
         draft = self.draft
-        for target in dict.fromkeys(target for each in sources for target, _ in each.targets):
-            link = self._namesake(entry, target)
-            if link is not None:
-                return Source(link.source, link.slot, ((target, link.name),) if leaving is not None else ())
+        behind = dict.fromkeys(target for each in sources for target, _ in each.targets)
+        links = [link for target in behind if (link := self._namesake(entry, target)) is not None]
+        if links:
+            source, at = links[0].source, links[0].slot
+            same = [(link.target, link.name) for link in links if (link.source, link.slot) == (source, at)]
+            return Source(source, at, tuple(same) if leaving is not None else ())
         if leaving is not None:
             used = {(each.node_id, each.slot) for each in sources}
             others = [

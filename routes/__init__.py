@@ -7,15 +7,18 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ..services import Services
+from ..services import VERSION, Services
 from ._http import Handler, enveloped, no_such_route
 from .catalog import CatalogRoutes
 from .downloads import DownloadRoutes
 from .events import EventRoutes
 from .models import ModelRoutes
 from .needs import NeedsRoutes
+from .openapi import OpenApiRoutes
+from .sessions import SessionRoutes
 from .system import SystemRoutes
 from .tasks import TaskRoutes
+from .templates import TemplateRoutes
 from .workflows import WorkflowRoutes
 
 
@@ -31,12 +34,15 @@ class Route:
 def table(services: Services) -> list[Route]:
     """Give every route of the API. docs/api.md is pinned to it by a test."""
     system = SystemRoutes(services)
+    openapi = OpenApiRoutes(lambda: paths(services), version=VERSION)
     catalog = CatalogRoutes(services.catalog, services.settings)
     models = ModelRoutes(services.library, services.settings)
     downloads = DownloadRoutes(services.downloader, services.needs, services.tasks, services.settings)
     needs = NeedsRoutes(services.needs, services.settings)
-    workflows = WorkflowRoutes(services.catalog, services.tasks, services.settings)
-    tasks = TaskRoutes(services.tasks, services.settings)
+    workflows = WorkflowRoutes(services.catalog, services.tasks, services.settings, services.sessions)
+    sessions = SessionRoutes(services.sessions, services.settings)
+    templates = TemplateRoutes(services.templates, services.settings)
+    tasks = TaskRoutes(services.tasks, services.orders, services.settings)
     events = EventRoutes(services.tasks)
     return [
         Route("GET", "/ext", system.index),
@@ -44,6 +50,8 @@ def table(services: Services) -> list[Route]:
         Route("GET", "/ext/live", system.live),
         Route("GET", "/ping", system.live),
         Route("GET", "/ext/system", system.system),
+        Route("GET", "/ext/openapi.json", openapi.document),
+        Route("GET", "/ext/docs", openapi.page),
         Route("GET", "/ext/catalog", catalog.index),
         Route("GET", "/ext/catalog/{class_type:.+}/next", catalog.next_nodes),
         Route("GET", "/ext/catalog/{class_type:.+}/previous", catalog.previous_nodes),
@@ -60,6 +68,26 @@ def table(services: Services) -> list[Route]:
         Route("POST", "/ext/workflow/convert", workflows.convert),
         Route("POST", "/ext/workflow/validate", workflows.validate),
         Route("POST", "/ext/workflow/patch", workflows.patch),
+        Route("POST", "/ext/workflow/sessions", sessions.create),
+        Route("GET", "/ext/workflow/sessions", sessions.index),
+        Route("GET", "/ext/workflow/sessions/{id}", sessions.one),
+        Route("PUT", "/ext/workflow/sessions/{id}", sessions.replace),
+        Route("PATCH", "/ext/workflow/sessions/{id}", sessions.describe),
+        Route("DELETE", "/ext/workflow/sessions/{id}", sessions.delete),
+        Route("POST", "/ext/workflow/sessions/{id}/undo", sessions.undo),
+        Route("POST", "/ext/workflow/sessions/{id}/redo", sessions.redo),
+        Route("POST", "/ext/workflow/sessions/{id}/rollback", sessions.rollback),
+        Route("GET", "/ext/workflow/sessions/{id}/versions", sessions.versions),
+        Route("GET", "/ext/workflow/sessions/{id}/versions/{version}", sessions.version),
+        Route("GET", "/ext/workflow/sessions/{id}/diff", sessions.diff),
+        Route("GET", "/ext/templates", templates.index),
+        Route("POST", "/ext/templates/propose", templates.propose),
+        Route("GET", "/ext/templates/{name}", templates.one),
+        Route("PUT", "/ext/templates/{name}", templates.put),
+        Route("DELETE", "/ext/templates/{name}", templates.delete),
+        Route("GET", "/ext/templates/{name}/versions", templates.versions),
+        Route("GET", "/ext/templates/{name}/schema", templates.schema),
+        Route("POST", "/ext/templates/{name}/preview", templates.preview),
         Route("POST", "/ext/tasks", tasks.create),
         Route("GET", "/ext/tasks", tasks.index),
         Route("GET", "/ext/tasks/batch/{id}", tasks.batch),

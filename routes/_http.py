@@ -87,6 +87,31 @@ def reply(value: Any, *, status: int = 200, headers: dict[str, str] | None = Non
     return answer
 
 
+def encoded(value: Any) -> bytes:
+    """Encode *value* as JSON in UTF-8; what UTF-8 lacks (lone surrogates) is escaped."""
+    try:
+        return dumps(value).encode()
+    except UnicodeEncodeError:
+        return json.dumps(json.loads(dumps(value)), separators=(",", ":")).encode("ascii")
+
+
+async def large_reply(
+    make: Callable[[], Any], *, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Answer with what *make* gives, a whole workflow for example: made and encoded off the event loop."""
+    answer = web.Response(
+        body=await asyncio.to_thread(lambda: encoded(make())),
+        status=status,
+        content_type="application/json",
+        charset="utf-8",
+        headers={"Cache-Control": "no-store", "Vary": "Accept-Encoding"} | (headers or {}),
+        zlib_executor_size=COMPRESS_IN_THREAD_BYTES,
+    )
+    if len(answer.body or b"") >= COMPRESSED_BYTES:  # pyright: ignore[reportArgumentType]
+        answer.enable_compression()
+    return answer
+
+
 def error_reply(error: ApiError) -> web.Response:
     """Answer with *error* in its envelope; it may say when to come back."""
     later = error.details.get("retry_after_s")

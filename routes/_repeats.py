@@ -47,6 +47,17 @@ class Repeats:
         return remember
 
 
+def scope_and_key(request: web.Request) -> tuple[str, str] | None:
+    """Give under what the answer to *request* is kept; None for a request without a key."""
+    key = _key(request)
+    return None if key is None else (_scope(request), key)
+
+
+def remembered(under: tuple[str, str], raw: bytes, status: int, answer: str) -> Remembered:
+    """Give an answer as it is kept."""
+    return Remembered(*under, _sha256(raw), status, answer, time.time())
+
+
 def replayed(first: Remembered, raw: bytes) -> web.Response:
     """Answer as the first time. Raises ApiError IDEMPOTENCY_CONFLICT if the body is another."""
     if first.body_sha256 != _sha256(raw):

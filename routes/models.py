@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_ITEMS = 1000
 
 
-class _Move(BaseModel):
+class Move(BaseModel):
     """The body of PATCH."""
 
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
@@ -87,7 +87,7 @@ class ModelRoutes:
     async def move(self, request: web.Request) -> web.StreamResponse:
         """``PATCH /ext/models/{folder}/{path}``, ``{"folder"?, "name"?}`` → the model object at its place."""
         known_query(request)
-        body = await read_model(request, _Move, limit=self._settings.max_body_bytes)
+        body = await read_model(request, Move, limit=self._settings.max_body_bytes)
         if body.folder is None and body.name is None:
             raise InvalidRequest(
                 "INVALID_REQUEST",
@@ -95,7 +95,9 @@ class ModelRoutes:
                 details={"fields": {"folder": "missing", "name": "missing"}},
             )
         ready = await self._library.get().move(*_place(request), to_folder=body.folder, to_name=body.name)
-        return await _sent(request, ready)
+        # Not by _sent: it would answer an If-None-Match with 304, as if nothing had been done.
+        headers = {"ETag": ready.etag, "Cache-Control": "no-cache"}
+        return web.Response(body=ready.body, content_type="application/json", headers=headers)
 
 
 def _place(request: web.Request) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..needs import Needs
 from ..settings import Settings
-from ._http import read_model, reply
+from ._http import known_query, read_model, reply
 
 
 class AskedFor(BaseModel):
@@ -31,6 +31,7 @@ class NeedsRoutes:
 
     async def requirements(self, request: web.Request) -> web.StreamResponse:
         """``POST /ext/workflow/requirements`` ``{workflow, search?}`` → nodes, packs and models."""
+        known_query(request)
         asked = await read_model(request, AskedFor, limit=self._settings.max_body_bytes)
         found = await self._needs.requirements(asked.workflow, search=asked.search)
         # thousands of nodes take some milliseconds to encode

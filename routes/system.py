@@ -48,6 +48,8 @@ class SystemRoutes:
                     "queue": "/ext/queue",
                     "health": "/ext/health",
                     "system": "/ext/system",
+                    "openapi": "/ext/openapi.json",
+                    "docs": "/ext/docs",
                 },
             }
         )

@@ -16,6 +16,7 @@ from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..errors import JSON, ApiError, InvalidRequest, NotFound
+from ..orders import Order, Orders
 from ..settings import Settings
 from ..tasks import (
     FINISHED,
@@ -34,6 +35,7 @@ from ..tasks.params import read_params
 from ..tasks.thumbnails import WIDTHS
 from ._http import (
     body_too_large,
+    flag,
     known_query,
     matches_etag,
     parse_json,
@@ -72,6 +74,10 @@ class NewTask(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     workflow: Any = None
+    session_id: Label | None = None
+    session_version: int | None = Field(default=None, ge=1)
+    template: Label | None = None
+    inputs: dict[str, Any] = Field(default_factory=dict)
     outputs: list[str] | None = Field(default=None, max_length=1000)
     client_id: Label | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -83,9 +89,19 @@ class NewTask(BaseModel):
     delivery: Literal["url", "base64"] = "url"
     webhook: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
 
+    def with_values(self, values: dict[str, Any]) -> NewTask:
+        """Give the task with one combination of a grid's values."""
+        metadata = {**self.metadata, "grid": values}
+        if self.template is not None:
+            return self.model_copy(update={"inputs": {**self.inputs, **values}, "metadata": metadata})
+        return self.model_copy(update={"params": {**(self.params or {}), **values}, "metadata": metadata})
+
 
 class NewBatch(BaseModel):
-    """The body of POST /ext/tasks/batch: tasks as POST /ext/tasks takes them, or one and a grid of params."""
+    """The body of POST /ext/tasks/batch: tasks as POST /ext/tasks takes them, or one and a grid.
+
+    The grid has values of a template's inputs, else of params.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
@@ -106,15 +122,8 @@ class NewBatch(BaseModel):
             raise _wrong("grid", "A batch needs tasks, or a task and a grid.")
         if math.prod(map(len, self.grid.values())) > MOST_BATCH:
             raise _wrong("grid", f"The grid has more than {MOST_BATCH} combinations.")
-        return [
-            self.task.model_copy(
-                update={
-                    "params": {**(self.task.params or {}), **dict(zip(self.grid, values, strict=True))},
-                    "metadata": {**self.task.metadata, "grid": dict(zip(self.grid, values, strict=True))},
-                }
-            )
-            for values in itertools.product(*self.grid.values())
-        ]
+        combinations = itertools.product(*self.grid.values())
+        return [self.task.with_values(dict(zip(self.grid, values, strict=True))) for values in combinations]
 
 
 class TaskIds(BaseModel):
@@ -136,8 +145,9 @@ class Change(BaseModel):
 class TaskRoutes:
     """Handlers of the tasks."""
 
-    def __init__(self, tasks: Tasks, settings: Settings) -> None:
+    def __init__(self, tasks: Tasks, orders: Orders, settings: Settings) -> None:
         self._tasks = tasks
+        self._orders = orders
         self._settings = settings
         self._repeats = Repeats(tasks)
 
@@ -154,8 +164,8 @@ class TaskRoutes:
                 return repeated
             body = parse_model(await parse_json(raw), NewTask)
             try:
-                task = await self._tasks.submit(
-                    _submission(body), self._repeats.remembering(request, raw, self._one), intake
+                [task] = await self._orders.submit(
+                    [_ordered(body)], self._repeats.remembering(request, raw, self._one), intake
                 )
             except AlreadyRememberedError as known:
                 return replayed(known.first, raw)
@@ -175,7 +185,7 @@ class TaskRoutes:
             return repeated
         body = parse_model(await parse_json(raw), NewBatch)
         batch_id = hashlib.sha256(raw + str(time.time_ns()).encode()).hexdigest()[:32]
-        submissions = [_submission(task, batch_id) for task in body.unrolled()]
+        ordered = [_ordered(task, batch_id) for task in body.unrolled()]
 
         def answer(made: Sequence[StoredTask]) -> JSON:
             return _batch(batch_id, made)
@@ -183,7 +193,7 @@ class TaskRoutes:
         try:
             async with self._tasks.inputs.intake() as intake:
                 remember = self._repeats.remembering(request, raw, answer)
-                tasks = await self._tasks.submit_all(submissions, remember, intake)
+                tasks = await self._orders.submit(ordered, remember, intake)
         except AlreadyRememberedError as known:
             return replayed(known.first, raw)
         except ApiError as error:
@@ -193,13 +203,14 @@ class TaskRoutes:
 
     async def retry(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/tasks/{id}/retry."""
-        known_query(request)
+        known_query(request, "same")
+        same = bool(flag(request, "same"))
         repeated = await self._repeats.repeated(request, b"")
         if repeated is not None:
             return repeated
         try:
             remember = self._repeats.remembering(request, b"", self._one)
-            task = await self._tasks.repeat(request.match_info["id"], remember)
+            task = await self._orders.repeat(request.match_info["id"], remember, same=same)
         except AlreadyRememberedError as known:
             return replayed(known.first, b"")
         return reply(self._tasks.first_view(task), status=202, headers={"Location": f"/ext/tasks/{task.id}"})
@@ -234,7 +245,9 @@ class TaskRoutes:
     async def index(self, request: web.Request) -> web.StreamResponse:
         """GET /ext/tasks."""
         filters = [name for name in request.query if name.startswith("metadata.")]
-        known_query(request, "status", "kind", "ids", "batch", "since", "limit", "cursor", *filters)
+        known_query(
+            request, "status", "kind", "ids", "batch", "since", "template", "limit", "cursor", *filters
+        )
         ids = _listed(request, "ids")
         if len(ids) > MOST_IDS:
             raise _wrong("ids", f"ids takes at most {MOST_IDS} ids.")
@@ -390,11 +403,12 @@ async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _submission(body: NewTask, batch_id: str | None = None) -> Submission:
+def _ordered(body: NewTask, batch_id: str | None = None) -> tuple[Order, Submission]:
     if len(json.dumps(body.metadata)) > MOST_METADATA:
         raise _wrong("metadata", f"metadata must not be longer than {MOST_METADATA} characters as JSON.")
-    return Submission(
-        workflow=body.workflow,
+    order = Order(body.workflow, body.session_id, body.session_version, body.template, body.inputs)
+    return order, Submission(
+        workflow=None,
         outputs=None if body.outputs is None else tuple(body.outputs),
         client_id=body.client_id,
         metadata=body.metadata,
@@ -431,6 +445,7 @@ def _query(request: web.Request, filters: Sequence[str]) -> Query:
         kinds=tuple(_listed(request, "kind")),
         batch_id=request.query.get("batch"),
         since=_since(request),
+        template=request.query.get("template"),
         metadata={name.removeprefix("metadata."): request.query[name] for name in filters},
     )
 

@@ -10,14 +10,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..catalog import Catalog
 from ..errors import JSON, ApiError, InvalidRequest
+from ..services import Late
 from ..settings import Settings
 from ..tasks import Tasks
 from ..tasks.conversions import converted, ids_json
 from ..validation import as_graph
-from ._http import flag, known_query, parse_json, read_body, read_model, reply
+from ._http import (
+    flag,
+    known_query,
+    large_reply,
+    parse_json,
+    parse_model,
+    read_body,
+    read_model,
+    reply,
+)
+from .sessions import Label, SessionEdits, expected_by
 
 if TYPE_CHECKING:
     from ..conversion import Extracted
+    from ..sessions import Edited, Sessions
+    from ..sessions.service import Remember
 
 JSON_TYPES = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 """What clients call a body of JSON; curl's -d says it is a form."""
@@ -33,22 +46,40 @@ class Judged(BaseModel):
 
 
 class Patch(BaseModel):
-    """The body of POST /ext/workflow/patch."""
+    """The body of POST /ext/workflow/patch: of a workflow, or of what a session holds."""
 
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     workflow: Any = None
-    ops: list[Any]
+    session_id: Label | None = None
+    ops: list[Any] | None = None
+    action: Any = None
+    payload: Any = None
     validate_: bool = Field(default=True, alias="validate")
+    dry_run: bool = False
+    if_version: int | None = Field(default=None, ge=1)
+
+    def operations(self) -> list[Any]:
+        """Give what is to be done, the short form as a list of one. Raises ApiError INVALID_REQUEST."""
+        from ..patch_engine import from_short  # noqa: PLC0415 - not at the start
+
+        short = self.model_fields_set & {"action", "payload"}
+        if self.ops is None and short:
+            return from_short({name: getattr(self, name) for name in short})
+        if self.ops is None or short:
+            fault = "give either ops or action with payload" if short else "missing"
+            raise InvalidRequest("INVALID_REQUEST", f"ops: {fault}.", details={"fields": {"ops": fault}})
+        return self.ops
 
 
 class WorkflowRoutes:
     """Handlers of what is done with a workflow without running it."""
 
-    def __init__(self, catalog: Catalog, tasks: Tasks, settings: Settings) -> None:
+    def __init__(self, catalog: Catalog, tasks: Tasks, settings: Settings, sessions: Late[Sessions]) -> None:
         self._catalog = catalog
         self._tasks = tasks
         self._settings = settings
+        self._edits = SessionEdits(sessions)
 
     async def validate(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/workflow/validate."""
@@ -60,16 +91,47 @@ class WorkflowRoutes:
     async def patch(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/workflow/patch."""
         known_query(request)
-        body = await read_model(request, Patch, limit=self._settings.max_body_bytes)
+        raw = await read_body(request, limit=self._settings.max_body_bytes)
+        body = parse_model(await parse_json(raw), Patch)
+        ops = body.operations()
+        if body.session_id is not None:
+            return await self._patch_session(request, raw, body.session_id, body, ops)
+        if body.if_version is not None:
+            message = "only a session has versions"
+            raise InvalidRequest(
+                "INVALID_REQUEST", f"if_version: {message}.", details={"fields": {"if_version": message}}
+            )
         graph: dict[str, JSON] = as_graph(body.workflow)
         specs = await self._catalog.specs(fresh=True)
 
         def work() -> JSON:
             from ..patch_engine import apply  # noqa: PLC0415 - not at the start
 
-            return apply(graph, body.ops, specs, validate=body.validate_).to_json()
+            made = apply(graph, ops, specs, validate=body.validate_).to_json()
+            return {**made, "dry_run": True} if body.dry_run else made
 
-        return reply(await asyncio.to_thread(work))
+        return await large_reply(work)
+
+    async def _patch_session(
+        self, request: web.Request, raw: bytes, session_id: str, body: Patch, ops: list[Any]
+    ) -> web.StreamResponse:
+        if body.workflow is not None:
+            fault = "give either workflow or session_id"
+            fields = dict.fromkeys(("workflow", "session_id"), fault)
+            raise InvalidRequest("INVALID_REQUEST", f"{fault}.", details={"fields": fields})
+        expected = expected_by(request, body.if_version)
+
+        async def edit(sessions: Sessions, remember: Remember | None) -> Edited:
+            return await sessions.patch(
+                session_id,
+                ops,
+                expected=expected,
+                validate=body.validate_,
+                dry_run=body.dry_run,
+                remember=remember,
+            )
+
+        return await self._edits.once(request, raw, edit, dry_run=body.dry_run)
 
     async def convert(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/workflow/convert."""

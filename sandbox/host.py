@@ -13,6 +13,7 @@ from typing import Literal
 import psutil
 
 from ..errors import JSON
+from ..host.own_checks import v1_own_checks
 from ..host.protocol import (
     Check,
     ModelFolder,
@@ -22,6 +23,7 @@ from ..host.protocol import (
     RunEnded,
     RunEvent,
 )
+from ..nodespec.parse import OWN_CHECKS
 from .files import Files
 from .mailbox import Mailbox
 from .progress import current_call
@@ -91,8 +93,10 @@ class SandboxHost:
         return self.registry.token(class_type)
 
     def node_info(self, class_type: str) -> JSON:
-        """One entry of ``/object_info``. Raises KeyError, or anything that a pack's class raises."""
-        return self.registry.node_info(class_type)
+        """One entry of ``/object_info``, and own checks. Raises what a pack's class raises, or KeyError."""
+        info = self.registry.node_info(class_type)
+        node_class = self.registry.get(class_type)
+        return info if node_class is None else {**info, OWN_CHECKS: v1_own_checks(node_class)}
 
     def file_lists(self, class_type: str) -> frozenset[str] | None:
         """Which file lists the definition reads; not known for the classes of packs."""

@@ -28,10 +28,22 @@ class Drawn:
 
     name: str
     places: tuple[tuple[str, str], ...]
+    least: int = 0
+    most: int | None = None
+    """The limits that the inputs set."""
 
     def to_json(self) -> JSON:
         """Give it as tasks keep it."""
-        return {"name": self.name, "places": [list(place) for place in self.places]}
+        limits = {"least": self.least, "most": self.most}
+        return {"name": self.name, "places": [list(place) for place in self.places], **limits}
+
+
+def within(seed: int, least: int, most: int | None) -> int:
+    """Bring a drawn seed into the limits of its input."""
+    if seed >= least and (most is None or seed <= most):
+        return seed
+    highest = 2**53 - 1 if most is None else most
+    return least + seed % (max(highest, least) - least + 1)
 
 
 def redrawn(
@@ -41,7 +53,7 @@ def redrawn(
     values: dict[tuple[str, str], int] = {}
     inputs: JSON = dict(carried.get("inputs") or {})
     for each in carried.get("drawn") or ():
-        seed = draw()
+        seed = within(draw(), each["least"], each["most"])
         values |= {(node, name): seed for node, name in each["places"] if node in graph}
         if each["name"] in inputs:
             inputs[each["name"]] = seed

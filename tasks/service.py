@@ -24,6 +24,7 @@ from ..host.protocol import (
     RunEnded,
     RunStarted,
 )
+from .annotated import InputFiles
 from .drawing import CARRIED, redrawn
 from .engine import Ending, Engine, QueuedRow, StoredTask
 from .events import Hub
@@ -121,6 +122,7 @@ class Tasks(Reading):
             max_attempts=self._limits.max_attempts,
             check_url=self.check_url,
             allow=allow or _any,
+            files=InputFiles(host),
         )
         self._told = told or _any
         self._policy = policy or Policy()

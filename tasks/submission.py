@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ..errors import JSON, ApiError, InvalidRequest, InvalidWorkflow
+from ..errors import JSON, ApiError, Forbidden, InvalidRequest, InvalidWorkflow
 from ..host.protocol import PromptRejected, PromptRunner
 from ..nodespec import NodeSpec
-from ..validation import as_graph, check, from_host, output_nodes, refuse
+from ..validation import Files, Finding, Report, as_graph, from_host, output_nodes, refuse
+from ..validation import judge as judged
 from .conversions import converted, ids_json, is_ui
 from .drawing import drawn_json, random_seed
 from .engine import NewTask, StoredTask
@@ -76,12 +78,14 @@ class Desk:
         max_attempts: int,
         check_url: Callable[[str], object],
         allow: Callable[[Mapping[str, JSON]], object],
+        files: Files | None = None,
     ) -> None:
         self._host = host
         self._classes = classes
         self._max_attempts = max_attempts
         self._check_url = check_url
         self._allow = allow
+        self._files = files
 
     async def prepare(self, submission: Submission, intake: Intake | None = None) -> NewTask:
         """Check a workflow and give the task that it makes, not queued yet.
@@ -95,14 +99,17 @@ class Desk:
         if submission.files:
             graph = await self._with_files(graph, submission.files, intake)
         self._allow(graph)
-        specs, targets = await self._accepted(graph, submission.outputs)
-        running, errors = await self._validated(graph, submission.outputs and targets, specs)
+        specs, report = await self._accepted(graph, submission.outputs)
+        targets = report.outputs
+        # An output that would fail is not run, even if ComfyUI would try.
+        partial = submission.outputs is not None or len(targets) < len(output_nodes(graph, specs))
+        running, errors = await self._validated(graph, targets if partial else None, specs)
         targets = tuple(target for target in targets if target in set(running)) if errors else targets
-        warnings = [finding.to_json() for finding in from_host({}, errors, specs)]
+        warnings = _told(report.findings, from_host({}, errors, specs, graph))
         request: JSON = {
             "webhook": submission.webhook,
             "targets": list(targets),
-            "partial": submission.outputs is not None,
+            "partial": partial,
             "client_id": submission.client_id,
             "warnings": [*notes, *warnings],
             "delivery": submission.delivery,
@@ -133,18 +140,27 @@ class Desk:
                 raise
             return _judged((), refusal.details["findings"], [], {})
         specs = await self._classes.specs(fresh=True)
-        found = output_nodes(graph, specs)
-        targets = found if outputs is None else tuple(node_id for node_id in found if node_id in outputs)
-        findings = check(graph, specs, targets)
-        errors: Mapping[str, JSON] = {}
-        if not findings:
-            try:
-                running, errors = await self._host.validate(copied(graph), outputs and targets)
+        report = await self._report(graph, outputs, specs)
+        findings, targets = list(report.findings), report.outputs
+        try:
+            self._allow(graph)
+            if report.valid:
+                partial = outputs is not None or len(targets) < len(output_nodes(graph, specs))
+                running, errors = await self._host.validate(copied(graph), targets if partial else None)
                 targets = tuple(target for target in targets if target in set(running))
-            except PromptRejected as rejection:
-                findings = from_host(rejection.error, rejection.node_errors, specs)
-        warnings = [*notes, *(finding.to_json() for finding in from_host({}, errors, specs))]
-        return _judged(targets, [finding.to_json() for finding in findings], warnings, carried)
+                found = from_host({}, errors, specs, graph)
+                findings += _as_warnings(_new(found, findings))
+        except PromptRejected as rejection:
+            targets = ()
+            findings += _new(from_host(rejection.error, rejection.node_errors, specs, graph), findings)
+        except Forbidden as refusal:
+            targets = ()
+            findings.append(
+                Finding(refusal.code, refusal.message, hint=refusal.hint, details=refusal.details)
+            )
+        errors_ = [finding.to_json() for finding in findings if finding.severity == "error"]
+        warnings = [*notes, *(finding.to_json() for finding in findings if finding.severity == "warning")]
+        return _judged(targets if report.valid else (), errors_, warnings, carried)
 
     async def _read(self, workflow: Any) -> tuple[dict[str, JSON], JSON, list[JSON]]:
         """Give a workflow in API format; of one in UI format also what goes along with it, and notes."""
@@ -194,15 +210,27 @@ class Desk:
 
     async def _accepted(
         self, graph: Mapping[str, JSON], outputs: tuple[str, ...] | None
-    ) -> tuple[Mapping[str, NodeSpec], tuple[str, ...]]:
-        """Check a workflow; give the node classes it was checked against and the nodes to execute."""
+    ) -> tuple[Mapping[str, NodeSpec], Report]:
+        """Check a workflow; give the node classes it was checked against and what would run of it."""
         specs = await self._classes.specs(fresh=False)
-        try:
-            return specs, _checked(graph, outputs, specs)
-        except ApiError:
+        report = await self._report(graph, outputs, specs)
+        if not report.valid or any(finding.severity == "error" for finding in report.findings):
             # What is missing may have been installed since the classes were last read.
             specs = await self._classes.specs(fresh=True)
-            return specs, _checked(graph, outputs, specs)
+            report = await self._report(graph, outputs, specs)
+        if outputs is not None:
+            _check_outputs(outputs, output_nodes(graph, specs))
+        if not report.valid:
+            raise refuse([finding for finding in report.findings if finding.severity == "error"])
+        return specs, report
+
+    async def _report(
+        self, graph: Mapping[str, JSON], outputs: Collection[str] | None, specs: Mapping[str, NodeSpec]
+    ) -> Report:
+        def work() -> Report:
+            return judged(graph, specs, targets=outputs, files=self._files)
+
+        return await asyncio.to_thread(work)
 
     async def _validated(
         self,
@@ -214,7 +242,7 @@ class Desk:
             return await self._host.validate(copied(graph), targets)
         except PromptRejected as rejection:
             fresh = await self._classes.specs(fresh=True)
-            raise refuse(from_host(rejection.error, rejection.node_errors, fresh or specs)) from None
+            raise refuse(from_host(rejection.error, rejection.node_errors, fresh or specs, graph)) from None
 
 
 def _judged(targets: Sequence[str], findings: list[JSON], warnings: list[JSON], carried: JSON) -> JSON:
@@ -227,17 +255,10 @@ def _judged(targets: Sequence[str], findings: list[JSON], warnings: list[JSON], 
     }
 
 
-def _checked(
-    graph: Mapping[str, JSON], outputs: tuple[str, ...] | None, specs: Mapping[str, NodeSpec]
-) -> tuple[str, ...]:
-    """Give the output nodes to execute. Raises ApiError if there are findings, or *outputs* is wrong."""
-    found = output_nodes(graph, specs)
-    targets = found if outputs is None else tuple(node_id for node_id in found if node_id in outputs)
-    findings = check(graph, specs, targets)
-    if findings:
-        raise refuse(findings)
-    wrong = [node_id for node_id in outputs or () if node_id not in found]
-    if wrong or outputs == ():
+def _check_outputs(outputs: tuple[str, ...], found: Sequence[str]) -> None:
+    """Raise ApiError INVALID_REQUEST if *outputs* is not a choice of the output nodes *found*."""
+    wrong = [node_id for node_id in outputs if node_id not in found]
+    if wrong or not outputs:
         raise InvalidRequest(
             "INVALID_REQUEST",
             f"outputs names nodes that are no output nodes of the workflow: {', '.join(wrong)}."
@@ -246,7 +267,26 @@ def _checked(
             hint=f"Output nodes here: {', '.join(found)}." if found else None,
             details={"fields": {"outputs": "not output nodes"}, "output_nodes": list(found)},
         )
-    return targets
+
+
+def _told(ours: Sequence[Finding], theirs: Sequence[Finding]) -> list[JSON]:
+    """Give the warnings that a task carries: why outputs are left out."""
+    told = [finding for finding in ours if finding.code not in _ADVICE]
+    return [finding.to_json() for finding in _as_warnings([*told, *_new(theirs, told)])]
+
+
+_ADVICE = frozenset({"NODE_NOT_USED", "OUTPUT_NOT_REACHED"})
+"""Warnings for who edits a workflow; they keep nothing from running."""
+
+
+def _new(found: Sequence[Finding], known: Sequence[Finding]) -> list[Finding]:
+    """Give what is not said already of the same input of the same node."""
+    places = {(finding.node_id, finding.input) for finding in known}
+    return [finding for finding in found if (finding.node_id, finding.input) not in places]
+
+
+def _as_warnings(found: Sequence[Finding]) -> list[Finding]:
+    return [replace(finding, severity="warning") for finding in found]
 
 
 def as_stored(new: NewTask, seq: int) -> StoredTask:

@@ -101,14 +101,14 @@ def _size_of(download: Mapping[str, Any] | None) -> float:
 def addressed(task: Task | StoredTask, outputs: Sequence[Mapping[str, Any]], first: int = 0) -> list[JSON]:
     """Give outputs with the address of each; *first* is the number of the first one.
 
-    An output node that the task's template has a name for gives that name to its outputs.
+    ``output`` is what the task's template calls the node that it is of.
     """
     template: JSON = task.request.get("template") or {}
     names: JSON = template.get("outputs") or {}
     return [
         {
             **output,
-            "name": names.get(output.get("node_id")),
+            "output": names.get(str(output.get("node_id"))),
             "url": f"/ext/tasks/{task.id}/outputs/{place}",
         }
         for place, output in enumerate(outputs, start=first)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -66,6 +67,19 @@ class Api:
         """Run a workflow to its end and give the task."""
         task = await self.submit(workflow, **fields)
         return (await self.finish(task["id"]))[-1]
+
+    @asynccontextmanager
+    async def paused(self, *, seconds=30):
+        """Hold the queue, with nothing of an earlier test in it or in ComfyUI's own."""
+        deadline = time.monotonic() + seconds
+        while any((queue := await self.get("/ext/queue"))["comfyui"].values()) or queue["length"]:
+            assert time.monotonic() < deadline, queue
+            await asyncio.sleep(0.01)
+        await self.post("/ext/queue/pause")
+        try:
+            yield
+        finally:
+            await self.post("/ext/queue/resume")
 
     async def until_known(self, task_id, *, seconds=10):
         """Wait until a prompt that another client queued is a task."""

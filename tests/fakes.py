@@ -121,6 +121,34 @@ def spec(name, required=(), outputs=("INT",), *, output_node=False, **options):
     )
 
 
+class FixedNodes:
+    """A NodeSource of the definitions in *infos*, which the test may change; no class lists files."""
+
+    def __init__(self, infos):
+        self.infos = infos
+
+    def class_types(self):
+        return list(self.infos)
+
+    def class_token(self, class_type):
+        return id(self.infos[class_type])
+
+    def node_info(self, class_type):
+        return self.infos[class_type]
+
+    def file_lists(self, class_type):
+        return frozenset()
+
+    def param_folders(self, class_type):
+        return {}
+
+    def file_list_stamps(self):
+        return {}
+
+    def model_files(self, folder):
+        return []
+
+
 class FakeClasses:
     """The catalogue, as far as tasks need it: *later* is what only a fresh look finds."""
 

@@ -14,6 +14,10 @@ def node(class_type, title=None, **inputs):
     return made
 
 
+def quick(value=1):
+    return {"1": node("ContractInt", value=value, salt=salt()), "2": node("ContractShow", value=["1", 0])}
+
+
 def sleeping(seconds=0.5, steps=10, mark=None):
     return {
         "1": node("ContractSleep", value=7, seconds=seconds, steps=steps, salt=mark or salt()),

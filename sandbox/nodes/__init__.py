@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import control, dynamic, images, primitives, text_to_image
+from . import control, dynamic, edges, guidance, images, loaders, primitives, scaling, text_to_image
 from .base import Node, Studio
 
 
@@ -13,6 +13,10 @@ def builtin(studio: Studio) -> dict[str, type[Node]]:
         *primitives.CLASSES,
         *dynamic.CLASSES,
         *text_to_image.CLASSES,
+        *loaders.CLASSES,
+        *guidance.CLASSES,
+        *scaling.CLASSES,
+        *edges.CLASSES,
         *control.CLASSES,
     )
     return {node_class.__name__: node_class.bound(studio) for node_class in classes}

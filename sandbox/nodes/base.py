@@ -51,7 +51,7 @@ class Node:
     RETURN_TYPES: ClassVar[tuple[str, ...]] = ()
     FUNCTION: ClassVar[str] = "execute"
     CATEGORY: ClassVar[str] = "sandbox"
-    DISPLAY_NAME: ClassVar[str] = ""
+    DISPLAY_NAME: ClassVar[str | None] = ""
     RELATIVE_PYTHON_MODULE: ClassVar[str] = "nodes"
     V3: ClassVar[bool] = False
     """Whether ``/object_info`` shows it as a V3 node."""
@@ -64,7 +64,8 @@ class Node:
         """Give the inputs, file lists as they are now."""
         sections = {name: copy.deepcopy(dict(section)) for name, section in cls.INPUTS.items()}
         for param, folder in cls.MODEL_FOLDERS.items():
-            sections["required"][param] = (cls.studio.files.model_files(folder), {})
+            _, *options = sections["required"].get(param, ([], {}))
+            sections["required"][param] = (cls.studio.files.model_files(folder), *options)
         return sections
 
     @classmethod

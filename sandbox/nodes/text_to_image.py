@@ -5,7 +5,7 @@ Every decoded picture is marked, in the image and, by SaveImage, in the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..progress import ProgressBar, check_interrupt, pause
 from . import pixels
 from .base import MAX_RESOLUTION, Node, Pixels, check_size, inputs, integer, number
 from .picture import Recipe, batch_recipe, noise_for, noisy, paint, stamp
+from .stand_ins import Conditioning, Latent, Model, encoded, guided, pictures_of, rescaled, share_of
 
 SAMPLERS = [
     "euler",
@@ -72,52 +73,12 @@ SCHEDULERS = [
     "linear_quadratic",
     "kl_optimal",
 ]
-SIMULATED = frozenset({"KSampler", "VAEDecode"})
+SIMULATED = frozenset({"KSampler", "VAEDecode", "ImageUpscaleWithModel"})
 """Classes whose presence in a workflow means that its pictures may be simulated."""
 
-LONGEST_DRAWN = 1024
-"""Longest side that is drawn, in pixels; larger pictures are this, scaled up."""
-MOST_DRAWN = 16_000_000
-"""Pixels drawn for a whole batch."""
 PREVIEW = 256
 """Longest side of a preview, in pixels."""
 PICTURE_VAE = "simulated"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Stands for a MODEL or a CLIP: the names that it was made from."""
-
-    checkpoint: str
-    loras: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return " ".join((self.checkpoint, *self.loras))
-
-
-@dataclass(frozen=True, slots=True)
-class Conditioning:
-    """Stands for a CONDITIONING."""
-
-    text: str
-    clip: Model
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Latent:
-    """Stands for a LATENT. *pictures* are what decoding it shows, drawn smaller; None if it is empty."""
-
-    width: int
-    """In pixels of the decoded image."""
-    height: int
-    batch: int
-    pictures: Pixels | None = None
-
-    def drawn_size(self) -> tuple[int, int]:
-        """Width and height that are really drawn."""
-        room = (MOST_DRAWN / (self.batch * self.width * self.height)) ** 0.5
-        scale = min(1.0, LONGEST_DRAWN / max(self.width, self.height), room)
-        return max(8, round(self.width * scale)), max(8, round(self.height * scale))
 
 
 class CheckpointLoaderSimple(Node):
@@ -247,16 +208,17 @@ class KSampler(Node):
             steps=steps,
             cfg=cfg,
             sampler=f"{sampler_name} {scheduler}",
-            model=f"{model} {positive.clip}",
+            model=" ".join((str(model), str(positive.clip), *positive.settings)),
         )
         width, height = latent_image.drawn_size()
-        before = _pictures(latent_image, width, height)
+        before = pictures_of(latent_image, width, height)
         drawn = np.empty((latent_image.batch, height, width, 3), np.float32)
         for index in range(latent_image.batch):
             check_interrupt()
-            drawn[index] = paint(width, height, batch_recipe(recipe, index))
+            drawn[index] = guided(paint(width, height, batch_recipe(recipe, index)), positive, index)
             if before is not None:
-                drawn[index] = before[index] * (1 - denoise) + drawn[index] * denoise
+                share = denoise * share_of(latent_image, width, height, index)
+                drawn[index] = before[index] * (1 - share) + drawn[index] * share
         self._sample(drawn[:1], before, recipe, denoise)
         return (replace(latent_image, pictures=drawn),)
 
@@ -308,11 +270,9 @@ class VAEEncode(Node):
     SEARCH_ALIASES = ("encode", "encode image", "image to latent")
 
     def execute(self, pixels: Pixels, vae: str) -> tuple[Latent]:
-        """Keep the image; sizes are cut to multiples of 8."""
+        """Keep the image."""
         del vae
-        height, width = (max(8, side // 8 * 8) for side in pixels.shape[1:3])
-        latent = Latent(width, height, pixels.shape[0], pixels[:, :height, :width, :3])
-        return (replace(latent, pictures=_pictures(latent, *latent.drawn_size())),)
+        return (encoded(pixels),)
 
 
 class LatentUpscale(Node):
@@ -342,17 +302,7 @@ class LatentUpscale(Node):
             width = round(samples.width * height / samples.height)
         elif height == 0:
             height = round(samples.height * width / samples.width)
-        larger = Latent(max(64, width) // 8 * 8, max(64, height) // 8 * 8, samples.batch)
-        if samples.pictures is None:
-            return (larger,)
-        size = larger.drawn_size()
-        return (replace(larger, pictures=pixels.resize(samples.pictures, *size, upscale_method, crop)),)
-
-
-def _pictures(latent: Latent, width: int, height: int) -> Pixels | None:
-    if latent.pictures is None or latent.pictures.shape[1:3] == (height, width):
-        return latent.pictures
-    return pixels.resize(latent.pictures, width, height, "area")
+        return (rescaled(samples, max(64, width), max(64, height), upscale_method, crop),)
 
 
 CLASSES = (

@@ -47,8 +47,17 @@ class Opened:
     notice: str | None
 
 
-def open_file(path: Path, *, busy_s: float, migrations: tuple[str, ...] = MIGRATIONS) -> Opened:
-    """Open the store, made if there is none. StoreError if that cannot be."""
+def open_file(
+    path: Path,
+    *,
+    busy_s: float,
+    migrations: tuple[str, ...] = MIGRATIONS,
+    tables: tuple[str, ...] = TABLES,
+) -> Opened:
+    """Open a store, made if there is none. StoreError if that cannot be.
+
+    By default that of tasks; *tables* are those of the newest of *migrations*.
+    """
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
         raise StoreError(
             "STORE_UNAVAILABLE",
@@ -59,13 +68,13 @@ def open_file(path: Path, *, busy_s: float, migrations: tuple[str, ...] = MIGRAT
         path.parent.mkdir(parents=True, exist_ok=True)
         notices: list[str] = []
         try:
-            return _open(path, busy_s, migrations, notices)
+            return _open(path, busy_s, migrations, tables, notices)
         except (sqlite3.DatabaseError, StoreError) as error:
             problem = translated(error)
             if not isinstance(problem, StoreError) or problem.code != "STORE_DAMAGED":
                 raise
             notices.append(_set_aside(path, str(error)))
-            return _open(path, busy_s, migrations, notices)
+            return _open(path, busy_s, migrations, tables, notices)
     except (OSError, sqlite3.Error) as error:
         raise translated(error) from error
 
@@ -76,7 +85,9 @@ def suspect(path: Path) -> None:
         _mark(path).touch()
 
 
-def _open(path: Path, busy_s: float, migrations: tuple[str, ...], notices: list[str]) -> Opened:
+def _open(
+    path: Path, busy_s: float, migrations: tuple[str, ...], tables: tuple[str, ...], notices: list[str]
+) -> Opened:
     _refuse_newer_file(path, len(migrations))
     connections: list[sqlite3.Connection] = []
     try:
@@ -92,7 +103,7 @@ def _open(path: Path, busy_s: float, migrations: tuple[str, ...], notices: list[
         writer.execute("PRAGMA wal_autocheckpoint=4000")  # 16 MB: seldom enough not to be felt
         migrate(writer, migrations)
         if not is_new:
-            _look_through(writer, path, thorough=_mark(path).exists())
+            _look_through(writer, path, tables, thorough=_mark(path).exists())
         for _ in range(2):
             reader = _connect(path, busy_s)
             connections.append(reader)
@@ -104,12 +115,12 @@ def _open(path: Path, busy_s: float, migrations: tuple[str, ...], notices: list[
         raise
     if remote:
         notices.append(
-            f"The task store lies on a network file system ({remote}): it is slower there, and only"
+            f"{path.name} lies on a network file system ({remote}): it is slower there, and only"
             " processes of this machine may share it."
         )
     elif mode != "wal":
         notices.append(
-            f"The task store's disk cannot keep a write-ahead log (journal: {mode}): it is slower."
+            f"The disk of {path.name} cannot keep a write-ahead log (journal: {mode}): it is slower."
         )
     for notice in notices:
         log.warning("%s", notice)
@@ -136,7 +147,7 @@ def _refuse_newer_file(path: Path, known: int) -> None:
             refuse_newer(int.from_bytes(header[60:64], "big"), known)
 
 
-def _look_through(db: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
+def _look_through(db: sqlite3.Connection, path: Path, tables: tuple[str, ...], *, thorough: bool) -> None:
     """Raise DatabaseError if pages are damaged.
 
     Of a large file only the ends of its tables are looked at: all of it takes seconds. That it was cut off
@@ -147,7 +158,7 @@ def _look_through(db: sqlite3.Connection, path: Path, *, thorough: bool) -> None
         if found != "ok":
             raise sqlite3.DatabaseError(f"malformed: {found}")
     try:
-        for table in TABLES:
+        for table in tables:
             for order in ("", " DESC"):
                 db.execute(f"SELECT * FROM {table} ORDER BY 1{order} LIMIT 1").fetchall()  # noqa: S608
     except sqlite3.OperationalError as error:
@@ -169,10 +180,10 @@ def _set_aside(path: Path, why: str) -> str:
                 path.with_name(path.name + part).rename(aside.with_name(aside.name + part))
     except OSError as error:
         raise StoreError(
-            "STORE_DAMAGED", f"The task store is damaged ({why}) and cannot be moved aside: {error}"
+            "STORE_DAMAGED", f"{path.name} is damaged ({why}) and cannot be moved aside: {error}"
         ) from error
     _mark(path).unlink(missing_ok=True)
-    return f"The task store was damaged ({why}); it was moved to {aside.name}, and an empty one begun."
+    return f"{path.name} was damaged ({why}); it was moved to {aside.name}, and an empty one begun."
 
 
 def _mark(path: Path) -> Path:

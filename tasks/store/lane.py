@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 def closed() -> StoreError:
     """Give the error for what is asked after :meth:`close`."""
-    return StoreError("STORE_UNAVAILABLE", "The task store is closed.")
+    return StoreError("STORE_UNAVAILABLE", "The store is closed.")
 
 
 @dataclass(slots=True)

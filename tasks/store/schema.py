@@ -142,7 +142,6 @@ def refuse_newer(version: int, known: int) -> None:
     if version > known:
         raise StoreError(
             "STORE_NEWER",
-            "The task store was written by a newer Backplane:"
-            f" its schema is {version}, this one knows {known}.",
+            f"The store was written by a newer Backplane: its schema is {version}, this one knows {known}.",
             details={"schema": version, "known": known},
         )

@@ -5,22 +5,18 @@ process of its own, on a free port, with a temporary base directory.
 """
 
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 from api_client import Api
+from servers import CONTRACT_PACK, free_port, running, sandbox_command
 
 ROOT = Path(__file__).resolve().parents[2]
-PACK = ROOT / "tests" / "data" / "contract_pack"
 
 
 @dataclass(frozen=True)
@@ -32,48 +28,13 @@ class Server:
     process: subprocess.Popen
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until_up(process, url, log, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/ext", timeout=2):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"The server did not come up:\n{log.read_text(errors='replace')[-4000:]}")
-
-
-@contextmanager
-def running(command, *, url, log, seconds, env, cwd=None):
-    with log.open("w") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=cwd)
-    try:
-        wait_until_up(process, url, log, seconds)
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 @contextmanager
 def sandbox(folder, **environ):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, str(ROOT / "tests" / "contract" / "start_sandbox.py")]
-    command += ["--port", str(port), "--data-dir", str(folder / "data"), "--node-pack", str(PACK)]
-    command += ["--step-seconds", "0.02"]
+    command = sandbox_command(port, folder / "data", "--step-seconds", "0.02", packs=[CONTRACT_PACK])
     log = folder / "log.txt"
-    with running(command, url=url, log=log, seconds=30, env={**os.environ, **environ}) as process:
+    with running(command, f"{url}/ext", log, seconds=30, environ=environ) as process:
         yield Server("sandbox", url, folder / "data" / "models", log, process)
 
 
@@ -83,7 +44,7 @@ def comfyui(folder, *options, **environ):
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
     packs = folder / "base" / "custom_nodes"
     packs.mkdir(parents=True, exist_ok=True)
-    for name, target in [("backplane", ROOT), ("contract_pack", PACK)]:
+    for name, target in [("backplane", ROOT), ("contract_pack", CONTRACT_PACK)]:
         if not (packs / name).exists():
             (packs / name).symlink_to(target, target_is_directory=True)
     port = free_port()
@@ -91,8 +52,8 @@ def comfyui(folder, *options, **environ):
     command = [python, str(path / "main.py"), "--cpu", "--disable-auto-launch", "--port", str(port)]
     command += ["--base-directory", str(folder / "base"), "--database-url", "sqlite:///:memory:", *options]
     log = folder / "log.txt"
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environ}
-    with running(command, url=url, log=log, seconds=180, env=env, cwd=path) as process:
+    environ = {"PYTHONDONTWRITEBYTECODE": "1", **environ}
+    with running(command, f"{url}/ext", log, seconds=180, cwd=path, environ=environ) as process:
         yield Server("comfyui", url, folder / "base" / "models", log, process)
 
 

@@ -1,20 +1,15 @@
-"""The queue, retries, idempotency, events: on every host."""
+"""Retries, idempotency, events, params, files, outputs: on every host."""
 
 import asyncio
 import base64
 import io
 import json
 import uuid
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from graphs import node, salt, sleeping
+from graphs import node, quick, salt, sleeping
 from PIL import Image
-
-
-def quick(value=1):
-    return {"1": node("ContractInt", value=value, salt=salt()), "2": node("ContractShow", value=["1", 0])}
 
 
 def flaky(fault, times):
@@ -22,73 +17,6 @@ def flaky(fault, times):
         "1": node("ContractFlaky", fault=fault, times=times, salt=salt()),
         "2": node("ContractShow", value=["1", 0]),
     }
-
-
-@asynccontextmanager
-async def paused(api):
-    """Hold the queue, with nothing of ours in ComfyUI's own."""
-    await api.post("/ext/queue/pause")
-    try:
-        yield
-    finally:
-        await api.post("/ext/queue/resume")
-
-
-async def order_of(api, ids):
-    """Run what is queued; give its ids in the order in which it started."""
-    tasks = [(await api.finish(task_id))[-1] for task_id in ids]
-    return [task["id"] for task in sorted(tasks, key=lambda task: task["started_at"])]
-
-
-async def test_a_paused_queue_takes_tasks_and_runs_none(api):
-    async with paused(api):
-        assert (await api.get("/ext/queue"))["paused"] is True
-        task = await api.submit(quick())
-        await asyncio.sleep(0.2)
-        waiting = await api.task(task["id"])
-        assert (waiting["status"], waiting["queue_position"]) == ("queued", 1)
-        assert waiting["nodes"]["1"]["status"] == "pending"
-        assert waiting["nodes_total"] == 2
-    assert (await api.finish(task["id"]))[-1]["status"] == "succeeded"
-
-
-async def test_priority_decides_then_who_came_first(api):
-    async with paused(api):
-        made = [
-            (await api.submit(quick(), priority=priority, client_id="one"))["id"] for priority in [0, 5, 0, 9]
-        ]
-        places = [(await api.task(task_id))["queue_position"] for task_id in made]
-    assert places == [3, 2, 4, 1]
-    assert await order_of(api, made) == [made[3], made[1], made[0], made[2]]
-
-
-async def test_clients_take_turns(api):
-    async with paused(api):
-        alice = [(await api.submit(quick(), client_id="alice"))["id"] for _ in range(3)]
-        bob = [(await api.submit(quick(), client_id="bob"))["id"] for _ in range(2)]
-    order = await order_of(api, [*alice, *bob])
-    assert order == [alice[0], bob[0], alice[1], bob[1], alice[2]]
-
-
-async def test_a_queued_tasks_priority_can_change(api):
-    async with paused(api):
-        made = [(await api.submit(quick(), client_id="one"))["id"] for _ in range(2)]
-        async with api.session.patch(f"/ext/tasks/{made[1]}", json={"priority": 3}) as reply:
-            assert reply.status == 200
-            assert (await reply.json())["priority"] == 3
-    assert await order_of(api, made) == [made[1], made[0]]
-    error = await api.error(f"/ext/tasks/{made[0]}", {"priority": 1}, method="PATCH", status=409)
-    assert error["code"] == "TASK_NOT_QUEUED"
-
-
-async def test_comfyuis_own_queue_is_kept_just_full_enough(api):
-    tasks = [await api.submit(sleeping(seconds=0.3)) for _ in range(6)]
-    most = 0
-    while (await api.task(tasks[-1]["id"]))["status"] not in {"succeeded", "failed"}:
-        queue = await api.get("/queue")
-        most = max(most, len(queue["queue_running"]) + len(queue["queue_pending"]))
-        await asyncio.sleep(0.01)
-    assert most == 2
 
 
 @pytest.mark.parametrize("fault", ["connection", "memory"])
@@ -245,7 +173,7 @@ async def test_a_late_reader_of_a_finished_task_gets_its_state(api):
 
 
 async def test_everything_is_told_in_one_stream(api):
-    async with paused(api):
+    async with api.paused():
         stream = api.events("/ext/events")
         state = await anext(stream)
         assert state[1] == "state"
@@ -306,7 +234,7 @@ async def test_a_grid_of_params_makes_a_task_of_each_combination(api):
 
 
 async def test_many_tasks_are_cancelled_in_one_request(api):
-    async with paused(api):
+    async with api.paused():
         made = [(await api.submit(quick()))["id"] for _ in range(3)]
         body = {"ids": [*made, "no-such-task"]}
         results = (await api.post("/ext/tasks/cancel", body))["results"]

@@ -2,27 +2,13 @@
 
 import os
 import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 import aiohttp
 import pytest
 from api_client import Api
-
-ROOT = Path(__file__).resolve().parents[2]
-PACKS = [ROOT / "tests" / "data" / name for name in ("contract_pack", "fault_pack")]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from servers import CONTRACT_PACK, FAULT_PACK, free_port, sandbox_command, wait_until_up
 
 
 class Sandbox:
@@ -39,26 +25,13 @@ class Sandbox:
         self.process = None
 
     def start(self):
-        command = [sys.executable, str(ROOT / "tests" / "contract" / "start_sandbox.py")]
-        command += ["--port", str(self.port), "--data-dir", str(self.data)]
-        for pack in PACKS:
-            command += ["--node-pack", str(pack)]
+        command = sandbox_command(self.port, self.data, packs=[CONTRACT_PACK, FAULT_PACK])
         env = {**os.environ, "BACKPLANE_FAULT_FILE": str(self.counted)}
         with self.log.open("a") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env)
 
-    def up(self):
-        """Whether it answers."""
-        with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{self.url}/ext", timeout=2):
-            return True
-        assert self.process.poll() is None, self.log.read_text(errors="replace")[-4000:]
-        return False
-
     def wait_until_up(self, seconds=30):
-        deadline = time.monotonic() + seconds
-        while not self.up():
-            assert time.monotonic() < deadline, self.log.read_text(errors="replace")[-4000:]
-            time.sleep(0.02)
+        wait_until_up(self.process, f"{self.url}/ext", self.log, seconds)
 
     def kill(self):
         self.process.kill()

@@ -11,45 +11,18 @@ from backplane.catalog import Catalog, PairCounts
 from backplane.routes._http import enveloped
 from backplane.routes.catalog import CatalogRoutes
 from backplane.settings import Settings
+from fakes import FixedNodes
 
 FIXTURE = Path(__file__).resolve().parents[1] / "data" / "object_info-0.33.0.json.gz"
 INFOS = json.loads(gzip.decompress(FIXTURE.read_bytes()))
 ODD = ["Image Resize", "a/b", "a|b", "100%", "é中文 🎨", "a+b", "x?y#z", "KSampler/next", 'say "hi"']
-
-
-class FixtureSource:
-    """The fixture's nodes and some with odd names; more may be added."""
-
-    def __init__(self):
-        odd = {name: {"name": name, "input": {}, "output": ["IMAGE"]} for name in ODD}
-        self.infos = {**INFOS, **odd}
-
-    def class_types(self):
-        return list(self.infos)
-
-    def class_token(self, class_type):
-        return id(self.infos[class_type])
-
-    def node_info(self, class_type):
-        return self.infos[class_type]
-
-    def file_lists(self, _class_type):
-        return frozenset()
-
-    def param_folders(self, _class_type):
-        return {}
-
-    def file_list_stamps(self):
-        return {}
-
-    def model_files(self, _folder):
-        return []
+ALL = {**INFOS, **{name: {"name": name, "input": {}, "output": ["IMAGE"]} for name in ODD}}
 
 
 @pytest.fixture(scope="module")
 def catalog():
     """One for all tests: building it takes longer than they do."""
-    found = Catalog(FixtureSource(), PairCounts())
+    found = Catalog(FixedNodes(ALL), PairCounts())
     found.refresh()
     return found
 
@@ -146,7 +119,7 @@ async def test_another_etag_gets_the_catalogue(client):
 
 
 async def test_a_new_node_is_there_at_the_next_request(aiohttp_client):
-    source = FixtureSource()
+    source = FixedNodes(dict(ALL))
     client = await aiohttp_client(application(Catalog(source, PairCounts())))
     _, first, _ = await get(client, "/ext/catalog")
     source.infos["Fresh"] = {"name": "Fresh", "input": {}, "output": []}

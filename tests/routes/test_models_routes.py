@@ -195,6 +195,16 @@ async def test_move(host, client):
     }
 
 
+async def test_a_move_is_answered_whatever_etag_the_client_has(host, client):
+    host.put("loras", "a.pt", b"x")
+    status, headers, body = await ask(
+        client, "/ext/models/loras/a.pt", method="PATCH", body={"name": "b.pt"}, If_None_Match="*"
+    )
+    assert (status, json.loads(body)["name"]) == (200, "b.pt")
+    _, again, _ = await ask(client, "/ext/models/loras/b.pt")
+    assert headers["ETag"] == again["ETag"]
+
+
 @pytest.mark.parametrize(
     ("body", "answer"),
     [

@@ -91,6 +91,12 @@ async def test_a_body_that_is_none_is_refused(client, body, code):
     assert (await post(client, body, 400))["error"]["code"] == code
 
 
+async def test_unknown_parameters_are_refused(client):
+    async with client.post(f"{PATH}?serach=1", json={"workflow": {"1": api("KSampler")}}) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["details"] == {"fields": {"serach": "unknown"}}
+
+
 async def test_a_body_that_is_too_large_is_refused(client):
     body = {"workflow": {"1": api("KSampler", text="x" * 400_000)}}
     assert (await post(client, body, 413))["error"]["code"] == "BODY_TOO_LARGE"

@@ -169,6 +169,15 @@ async def test_a_change_that_changes_nothing_keeps_the_snapshot(catalog, source)
     assert source.asked.count("Odd") == 2
 
 
+async def test_a_class_that_only_checks_otherwise_is_a_new_snapshot_with_the_old_bytes(catalog, source):
+    before = await catalog.ready()
+    source.add("B", node("B", own_checks={"image"}))
+    after = await catalog.ready()
+    assert (after.etag, after.identity) == (before.etag, before.identity)
+    assert before.specs["B"].own_checks == frozenset()
+    assert after.specs["B"].own_checks == {"image"}
+
+
 @pytest.mark.parametrize("stamps", [{}, {"checkpoints": 1, "loras": 1}])
 async def test_a_list_that_comes_or_goes_is_a_change(catalog, source, stamps):
     source.stamps = {"checkpoints": 1}

@@ -321,6 +321,16 @@ def test_what_cannot_be_read_at_all_is_one_error(info):
         parse(info)
 
 
+@pytest.mark.parametrize(
+    ("told", "judged"),
+    [({"a", "*"}, {"a", "*"}), (["a", 3], {"a"}), (None, set()), ("a", set()), ((), set())],
+)
+def test_what_a_class_checks_itself_is_kept_but_not_shown(told, judged):
+    spec = read(own_checks=told)
+    assert spec.own_checks == judged
+    assert to_json(spec) == to_json(read())
+
+
 def test_an_option_that_raises_when_touched_is_that_error_too():
     class Mine(dict):
         def get(self, *_):

@@ -24,7 +24,8 @@ PYPROJECT: dict[str, Any] = tomllib.loads(ROOT.joinpath("pyproject.toml").read_t
 SHIPPED_FOLDERS = {
     "access",
     *("catalog", "conversion", "data", "docs", "host", "nodespec", "patch_engine", "routes", "tasks"),
-    *("downloads", "modelfiles", "models", "needs", "operations", "validation", "web"),
+    *("downloads", "example_workflows", "modelfiles", "models", "needs", "operations", "validation", "web"),
+    *("sessions", "templates"),
 }
 SHIPPED_FILES = {
     *("__init__.py", "breath.py", "catalog.py", "downloader.py", "errors.py", "graph.py", "patch_engine.py"),

@@ -7,42 +7,15 @@ from pathlib import Path
 import pytest
 from backplane.catalog import Catalog, PairCounts
 from backplane.errors import NotFound
+from fakes import FixedNodes
 
 FIXTURE = Path(__file__).resolve().parents[1] / "data" / "object_info-0.33.0.json.gz"
 INFOS = json.loads(gzip.decompress(FIXTURE.read_bytes()))
 
 
-class FixtureSource:
-    """The nodes of the fixture, never changing; *more* stand beside them."""
-
-    def __init__(self, more=None):
-        self.infos = {**INFOS, **(more or {})}
-
-    def class_types(self):
-        return list(self.infos)
-
-    def class_token(self, class_type):
-        return class_type
-
-    def node_info(self, class_type):
-        return self.infos[class_type]
-
-    def file_lists(self, _class_type):
-        return frozenset()
-
-    def param_folders(self, _class_type):
-        return {}
-
-    def file_list_stamps(self):
-        return {}
-
-    def model_files(self, _folder):
-        return []
-
-
 @pytest.fixture(scope="module")
 def catalog():
-    found = Catalog(FixtureSource())
+    found = Catalog(FixedNodes(INFOS))
     found.refresh()
     return found
 
@@ -157,7 +130,7 @@ def test_params_that_may_be_linked_stand_below_sockets_of_equal_count():
     socket = {"input": {"required": {"z": ("MINE", {})}}, "output": []}
     param = {"input": {"required": {"a": ("MINE", {"widgetType": "STRING"})}}, "output": []}
     more = {"Giver": {"output": ["MINE"]}, "APlain": param, "ZSocket": socket}
-    catalog = Catalog(FixtureSource(more), PairCounts(shipped=None))
+    catalog = Catalog(FixedNodes({**INFOS, **more}), PairCounts(shipped=None))
     exact = [item["name"] for item in catalog.next("Giver") if item["match"] == "exact"]
     assert exact == ["ZSocket", "APlain"]
 
@@ -208,7 +181,7 @@ def test_an_unknown_port_is_refused_with_those_there_are(catalog, ask, details):
 
 
 async def test_what_this_server_runs_moves_up(tmp_path):
-    catalog = Catalog(FixtureSource(), PairCounts(tmp_path / "pairs.json"))
+    catalog = Catalog(FixedNodes(INFOS), PairCounts(tmp_path / "pairs.json"))
     inverts = {key: {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}} for key in "abcdefghij"}
     catalog.learn({"1": {"class_type": "VAEDecode", "inputs": {}}, **inverts})
     assert catalog.next("VAEDecode")[0]["name"] == "ImageInvert"
@@ -218,5 +191,5 @@ async def test_what_this_server_runs_moves_up(tmp_path):
 
 def test_suggestions_have_a_stable_order(catalog):
     assert catalog.next("VAEDecode") == catalog.next("VAEDecode")
-    other = Catalog(FixtureSource())
+    other = Catalog(FixedNodes(INFOS))
     assert other.next("VAEDecode") == catalog.next("VAEDecode")

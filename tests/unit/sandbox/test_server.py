@@ -233,7 +233,7 @@ def test_definitions_are_those_of_the_real_nodes(tmp_path):
     ours = json.loads(dumps(make_host(Options(tmp_path)).registry.object_info()))
     real = json.loads(gzip.decompress(REAL.read_bytes()))
     shared = [name for name in ours if name in real]
-    assert len(shared) == 24
+    assert len(shared) == 43
     texts = {"description", "search_aliases", "tooltip", "output_tooltips", "price_badge"}
     for name in shared:
         one, other = without_files(ours[name]), without_files(real[name])

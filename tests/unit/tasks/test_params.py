@@ -354,3 +354,17 @@ def test_every_other_input_is_kept(params, which):
                 assert done.graph[node_id]["inputs"][name] == value
         added = done.graph[node_id]["inputs"].keys() - entry["inputs"].keys()
         assert {(node_id, name) for name in added} <= changed
+
+
+def test_a_drawn_seed_is_written_down_with_its_places():
+    done = applied(TEXT_TO_IMAGE, seed="random")
+    assert [each.to_json() for each in done.drawn] == [
+        {"name": "seed", "places": [["3", "seed"]], "least": 0, "most": None}
+    ]
+    assert applied(TEXT_TO_IMAGE, seed=5).drawn == ()
+
+
+def test_a_drawn_seed_that_is_then_set_by_name_stays_as_it_was_set():
+    done = applied(TEXT_TO_IMAGE, **{"seed": "random", "3.seed": 7})
+    assert done.drawn == ()
+    assert done.graph["3"]["inputs"]["seed"] == 7

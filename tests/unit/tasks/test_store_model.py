@@ -194,14 +194,16 @@ class StoreAndModel(RuleBasedStateMachine):
             assert said == "absent"
         elif row.status in FINISHED:
             assert said == "finished"
-        else:
+        elif row.status == "canceling":
+            assert said == "requested"  # as before: nothing changes, and nothing is told
+        elif row.status == "queued":
+            assert said == "cancelled"
+            row.ended("cancelled", self.now, ending.result["n"])
             self.unseen.add(task_id)
-            if row.status == "queued":
-                assert said == "cancelled"
-                row.ended("cancelled", self.now, ending.result["n"])
-            else:
-                assert said == "requested"
-                row.status, row.cancel = "canceling", True
+        else:
+            assert said == "requested"
+            row.status, row.cancel = "canceling", True
+            self.unseen.add(task_id)
 
     @rule(node=nodes, rerun=st.booleans())
     def reap(self, node: str, rerun: bool) -> None:

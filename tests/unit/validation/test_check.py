@@ -2,7 +2,7 @@ import copy
 
 import pytest
 from backplane.errors import ApiError
-from backplane.validation import as_graph, check, from_host, output_nodes, refuse
+from backplane.validation import as_graph, check, output_nodes, refuse
 from fakes import spec
 
 VARIANTS = {
@@ -138,39 +138,33 @@ def test_a_workflow_may_have_a_node_named_nodes():
     assert as_graph(graph) is graph
 
 
-def test_what_comfyui_says_is_told_without_its_traceback():
-    errors = {
-        "2": {
-            "class_type": "Load",
-            "errors": [
-                {
-                    "type": "exception_during_inner_validation",
-                    "message": "Exception when validating inner node",
-                    "details": "/home/someone/file.py",
-                    "extra_info": {"traceback": ["/home/someone"]},
-                },
-                {
-                    "type": "value_not_in_list",
-                    "message": "Value not in list",
-                    "details": "name: 'c.png' not in […]",
-                    "extra_info": {"input_name": "name", "received_value": "a.pnj"},
-                },
-            ],
-        }
+def test_only_some_nodes_are_looked_at_where_that_is_asked_for():
+    graph = good()
+    del graph["2"]["inputs"]["image"]
+    graph["3"]["inputs"]["images"] = ["2", 5]
+    graph["4"] = node("Nothing")
+    assert [each.node_id for each in check(graph, SPECS, ["3"], only={"3"})] == ["3"]
+    assert [each.node_id for each in check(graph, SPECS, ["3"], only={"2", "4"})] == ["4", "2"]
+
+
+def test_a_finding_says_what_where_why_and_what_mends_it():
+    graph = good()
+    graph["3"]["inputs"]["images"] = ["2", -1]
+    [finding] = check(graph, SPECS, ["3"])
+    assert finding.to_json() == {
+        "code": "LINK_SLOT_OUT_OF_RANGE",
+        "severity": "error",
+        "message": "Node 3 (Save), images: it links to slot -1 of node 2 (Resize), which has slot 0 only.",
+        "node_id": "3",
+        "input": "images",
+        "class_type": "Save",
+        "hint": None,
+        "details": {"outputs": ["IMAGE"]},
+        "fix": {
+            "op": "connect",
+            "source_node_id": "2",
+            "output": 0,
+            "target_node_id": "3",
+            "input": "images",
+        },
     }
-
-    first, second = from_host({"type": "prompt_outputs_failed_validation"}, errors, SPECS)
-
-    assert first.code == "VALIDATION_FAILED"
-    assert "someone" not in str(first.to_json())
-    assert (second.code, second.input) == ("UNKNOWN_OPTION", "name")
-    assert second.details == {
-        "options": ["a.png", "b.png"],
-        "options_total": 2,
-        "close_matches": ["a.png", "b.png"],
-    }
-
-
-def test_an_answer_of_comfyui_without_node_errors_still_says_something():
-    [finding] = from_host({"type": "new_in_the_future", "message": "No."}, {}, SPECS)
-    assert (finding.code, finding.message) == ("WORKFLOW_INVALID", "No.")
