@@ -6,6 +6,7 @@
     ├── InvalidRequest           400  the body or the query cannot be read as asked
     ├── InvalidWorkflow          422  a workflow was read but cannot run; details.findings says why
     ├── InvalidOperation         422  a change of a workflow cannot be made; details.op says which
+    ├── Forbidden                403  a setting of this server keeps it from being done
     ├── NotFound                 404  with the closest names where there are any
     ├── Conflict                 409  the request is right, the moment is not
     └── Unavailable              503  the server cannot do this now
@@ -92,7 +93,9 @@ CODES: dict[str, Code] = {
     "TEMPLATE_CHANGED": Code(412, "The template is not, or no longer, as If-Match or If-None-Match says."),
     "TEMPLATE_IO_ERROR": Code(500, "The disk failed while the template was written."),
     "LOCKED": Code(403, "The server is locked: only templates run, and nothing but their inputs changes."),
-    "NODE_CLASS_NOT_ALLOWED": Code(403, "A node's class is not among allowed_nodes; details.nodes lists them."),
+    "NODE_CLASS_NOT_ALLOWED": Code(
+        403, "A node's class is not among allowed_nodes; details.nodes lists them."
+    ),
     # tasks
     "TASK_NOT_FOUND": Code(404, "There is no task with this id."),
     "TASK_FINISHED": Code(409, "The task has already ended."),
@@ -230,7 +233,7 @@ class InvalidOperation(ApiError):
 
 
 class Forbidden(ApiError):
-    """The request is right, but not allowed on this server."""
+    """A setting of this server keeps it from being done."""
 
 
 class NotFound(ApiError):

@@ -34,14 +34,14 @@ class Route:
 def table(services: Services) -> list[Route]:
     """Give every route of the API. docs/api.md is pinned to it by a test."""
     system = SystemRoutes(services)
-    openapi = OpenApiRoutes(lambda: paths(services), version=VERSION)
+    templates = TemplateRoutes(services.templates, services.settings)
+    openapi = OpenApiRoutes(lambda: paths(services), version=VERSION, templates=templates.schemas)
     catalog = CatalogRoutes(services.catalog, services.settings)
     models = ModelRoutes(services.library, services.settings)
     downloads = DownloadRoutes(services.downloader, services.needs, services.tasks, services.settings)
     needs = NeedsRoutes(services.needs, services.settings)
     workflows = WorkflowRoutes(services.catalog, services.tasks, services.settings, services.sessions)
     sessions = SessionRoutes(services.sessions, services.settings)
-    templates = TemplateRoutes(services.templates, services.settings)
     tasks = TaskRoutes(services.tasks, services.orders, services.settings)
     events = EventRoutes(services.tasks)
     return [
