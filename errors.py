@@ -64,6 +64,11 @@ CODES: dict[str, Code] = {
     "VALUE_REFUSED": Code(422, "The node's own check refuses a value."),
     "VALIDATION_FAILED": Code(422, "The check of a node ended in an error; the server's log has it."),
     "NO_OUTPUT_NODE": Code(422, "Nothing in the workflow saves or previews a result."),
+    "MODEL_FILE_MISSING": Code(422, "A param names a model file that this server does not have."),
+    "INPUT_FILE_MISSING": Code(422, "A param names an input file that this server does not have."),
+    "MATCH_TYPE_CONFLICT": Code(422, "Links into ports that must have one type give several."),
+    "OUTPUT_NOT_REACHED": Code(422, "Nothing is linked to an output node (a warning)."),
+    "NODE_NOT_USED": Code(422, "A node leads to no output, and will not run (a warning)."),
     # changing workflows
     "NODE_NOT_FOUND": Code(422, "The workflow has no such node."),
     "NODE_ID_TAKEN": Code(409, "The workflow has a node of that id already."),

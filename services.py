@@ -18,6 +18,7 @@ from .needs import CivitaiSearch, HuggingFaceSearch, Needs
 from .orders import Orders
 from .settings import Settings, SettingsError
 from .tasks import Limits, Policy, Retention, Task, Tasks
+from .tasks.annotated import InputFiles
 from .tasks.intake import Inputs
 from .tasks.logs import Redactor
 from .tasks.notices import Notices
@@ -236,6 +237,7 @@ def _sessions(
         ),
         tell=tasks.hub.publish,
         from_template=from_template,
+        files=InputFiles(host),
     )
 
 

@@ -40,7 +40,9 @@ def table(services: Services) -> list[Route]:
     models = ModelRoutes(services.library, services.settings)
     downloads = DownloadRoutes(services.downloader, services.needs, services.tasks, services.settings)
     needs = NeedsRoutes(services.needs, services.settings)
-    workflows = WorkflowRoutes(services.catalog, services.tasks, services.settings, services.sessions)
+    workflows = WorkflowRoutes(
+        services.catalog, services.tasks, services.settings, services.sessions, services.templates
+    )
     sessions = SessionRoutes(services.sessions, services.settings)
     tasks = TaskRoutes(services.tasks, services.orders, services.settings)
     events = EventRoutes(services.tasks)

@@ -34,7 +34,8 @@ class SystemRoutes:
                 "version": VERSION,
                 "host": host.name,
                 "host_version": host.version,
-                "features": ["catalog", "models", "downloads", "tasks"],
+                "features": ["catalog", "models", "downloads", "workflows", "sessions", "templates", "tasks"],
+                "locked": settings.locked,
                 "limits": {
                     "max_body_bytes": settings.max_body_bytes,
                     "max_queued": settings.max_queued,
@@ -44,6 +45,8 @@ class SystemRoutes:
                 "links": {
                     "catalog": "/ext/catalog",
                     "models": "/ext/models",
+                    "sessions": "/ext/workflow/sessions",
+                    "templates": "/ext/templates",
                     "tasks": "/ext/tasks",
                     "queue": "/ext/queue",
                     "health": "/ext/health",
@@ -70,6 +73,8 @@ class SystemRoutes:
         faults = tasks.faults()
         detail = "; ".join(faults) or tasks.notice() or "writable"
         checks.append({"name": "task_store", "ok": not faults, "detail": detail})
+        store = (await asyncio.to_thread(self._services.sessions.get)).check()
+        checks.append({"name": store.name, "ok": store.ok, "detail": store.detail})
         checks.append(await asyncio.to_thread(_disk_check, str(self._services.host.state_dir())))
         ok = all(check["ok"] for check in checks)
         return reply({"status": "ok" if ok else "failing", "checks": checks}, status=200 if ok else 503)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..conversion import Extracted
     from ..sessions import Edited, Sessions
     from ..sessions.service import Remember
+    from ..templates import Templates
 
 JSON_TYPES = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 """What clients call a body of JSON; curl's -d says it is a form."""
@@ -75,11 +76,19 @@ class Patch(BaseModel):
 class WorkflowRoutes:
     """Handlers of what is done with a workflow without running it."""
 
-    def __init__(self, catalog: Catalog, tasks: Tasks, settings: Settings, sessions: Late[Sessions]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        tasks: Tasks,
+        settings: Settings,
+        sessions: Late[Sessions],
+        templates: Late[Templates],
+    ) -> None:
         self._catalog = catalog
         self._tasks = tasks
         self._settings = settings
         self._edits = SessionEdits(sessions)
+        self._templates = templates
 
     async def validate(self, request: web.Request) -> web.StreamResponse:
         """POST /ext/workflow/validate."""
@@ -93,7 +102,8 @@ class WorkflowRoutes:
         known_query(request)
         raw = await read_body(request, limit=self._settings.max_body_bytes)
         body = parse_model(await parse_json(raw), Patch)
-        ops = body.operations()
+        templates = await asyncio.to_thread(self._templates.get)
+        ops = await templates.resolve_fragments(body.operations())
         if body.session_id is not None:
             return await self._patch_session(request, raw, body.session_id, body, ops)
         if body.if_version is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ..errors import JSON
-from ..graph import is_link, links_of, on_cycle, reachable, topological
+from ..graph import inputs_of, is_link, links_of, on_cycle, reachable, topological
 from .checks import convert, fits, own_errors, range_error, refusal
 from .registry import Registry
 from .schema import InputSpec, schema_of
@@ -105,13 +105,15 @@ class _Check:
         self._graph = graph
         self._registry = registry
         self._findings: dict[str, _Findings] = {}
+        self._as_sent = {node_id: {**node, "inputs": {**inputs_of(node)}} for node_id, node in graph.items()}
+        """Checks unwrap values in place, and an array in a wrapper is no link that they follow."""
 
     def outputs(self, outputs: list[str]) -> Verdict:
         good: list[str] = []
         node_errors: dict[str, JSON] = {}
         lines: list[str] = []
         for output in outputs:
-            needed = reachable(self._graph, [output])
+            needed = reachable(self._as_sent, [output])
             self._examine(needed, output)
             if self._findings[output].valid:
                 good.append(output)
@@ -138,7 +140,7 @@ class _Check:
 
     def _examine(self, needed: set[str], output: str) -> None:
         """Fill in the findings of *needed*, sources first: no recursion, so no limit to the depth."""
-        graph = {node_id: node for node_id, node in self._graph.items() if node_id in needed}
+        graph = {node_id: node for node_id, node in self._as_sent.items() if node_id in needed}
         order, stuck = topological(graph)
         users = {link.source: link for node_id in order for link in links_of(node_id, graph[node_id])}
         for node_id in [*order, *sorted(stuck)]:

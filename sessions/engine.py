@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ..errors import ApiError
 from ..tasks.engine import Remembered
 from .values import Edit, NewSession, Remember, Run, Session, Version
 
@@ -14,6 +15,11 @@ class Store(Protocol):
 
     *now* are Unix seconds. A session that was not used within the bounds' age is not there any more.
     """
+
+    @property
+    def problem(self) -> ApiError | None:
+        """Why the last write failed, None if it did not."""
+        ...
 
     @property
     def notice(self) -> str | None:

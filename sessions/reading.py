@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import JSON, ApiError
+from ..host.protocol import Check
 from ..tasks import FINISHED
 from ..tasks.engine import Remembered
 from . import work
@@ -69,6 +70,18 @@ class Reading:
             await asyncio.wait([self._opening])
             if self._opening.exception() is None:
                 await self._opening.result().close()
+
+    def check(self) -> Check:
+        """Say how the file is, for ``/ext/health``."""
+        name, opening = "session_store", self._opening
+        if opening is None or not opening.done() or opening.cancelled():
+            return Check(name, ok=True, detail="not in use")
+        failed = opening.exception()
+        if failed is not None:
+            return Check(name, ok=False, detail=f"it cannot be opened ({type(failed).__name__})")
+        store = opening.result()
+        problem = store.problem
+        return Check(name, problem is None, (problem and problem.message) or store.notice or "writable")
 
     async def sweep(self) -> int:
         """Forget what has expired; give how many sessions."""

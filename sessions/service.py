@@ -24,7 +24,7 @@ from ..errors import JSON, NotFound, Unavailable
 from ..tasks.conversions import converted, ids_json, is_ui
 from ..tasks.engine import Remembered
 from ..tasks.ports import NodeClasses
-from ..validation import as_graph, judge
+from ..validation import Files, as_graph, judge
 from . import trouble, work
 from .lookups import TaskLookups
 from .reading import OpenStore, Reading
@@ -86,12 +86,14 @@ class Sessions(Reading):
         bounds: Bounds,
         tell: Callable[[str, JSON], None],
         from_template: FromTemplate | None = None,
+        files: Files | None = None,
         open_store: OpenStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(path, tasks, bounds=bounds, tell=tell, open_store=open_store, clock=clock)
         self._classes = classes
         self._from_template = from_template
+        self._files = files
         self._at_work = asyncio.Semaphore(AT_WORK)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -130,7 +132,7 @@ class Sessions(Reading):
     async def create(self, origin: Origin, about: Description, remember: Remember | None = None) -> Edited:
         """Keep a new session. Raises SESSION_LIMIT, SESSION_TOO_LARGE, AlreadyRememberedError."""
         store, specs = await self._store(), await self._classes.specs(fresh=True)
-        report = await asyncio.to_thread(judge, origin.graph, specs)
+        report = await asyncio.to_thread(judge, origin.graph, specs, files=self._files)
         new = NewSession(
             id=f"ws-{uuid.uuid4()}",
             about=about,
@@ -169,7 +171,9 @@ class Sessions(Reading):
         specs = await self._classes.specs(fresh=True)
 
         async def prepare(head: _Head) -> _Made:
-            made = await asyncio.to_thread(work.patched, head.body, ops, specs, validate=validate)
+            made = await asyncio.to_thread(
+                work.patched, head.body, ops, specs, self._files, validate=validate
+            )
             return _Made(made.version, made.edited, "patch")
 
         return await self._edit(session_id, expected, prepare, dry_run=dry_run, remember=remember)
@@ -188,7 +192,7 @@ class Sessions(Reading):
         specs = await self._classes.specs(fresh=True)
 
         async def prepare(head: _Head) -> _Made:
-            made = await asyncio.to_thread(work.replaced, head.body, origin.graph, specs)
+            made = await asyncio.to_thread(work.replaced, head.body, origin.graph, specs, self._files)
             return _Made(
                 made.version, lambda after: replace(made.edited(after), extras=origin.extras), "replace"
             )

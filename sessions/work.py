@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..breath import Breath
 from ..errors import JSON
 from ..nodespec import NodeSpec
-from ..validation import judge
+from ..validation import Files, judge
 from ..wire import dumps
 from .summaries import in_words
 from .values import Edited, NewVersion, Packed, Session
@@ -60,15 +60,15 @@ def unpack(body: bytes) -> dict[str, JSON]:
     return json.loads(zlib.decompress(body))
 
 
-def patched(body: bytes, ops: Sequence[Any], specs: Specs, *, validate: bool) -> Made:
+def patched(body: bytes, ops: Sequence[Any], specs: Specs, files: Files | None, *, validate: bool) -> Made:
     """Change a workflow by operations; all of them or none. Raises as :func:`~..patch_engine.apply`."""
     from ..patch_engine import apply  # noqa: PLC0415 - not at the start
 
     breath = Breath()
     old = unpack(body)
-    result = apply(old, ops, specs, validate=validate)
+    result = apply(old, ops, specs)
     breath.take()
-    valid = judge(result.graph, specs).valid
+    report = judge(result.graph, specs, files=files)
     breath.take()
     version: NewVersion | None = None
     packed = pack(result.graph)
@@ -78,7 +78,7 @@ def patched(body: bytes, ops: Sequence[Any], specs: Specs, *, validate: bool) ->
         version = NewVersion(
             kind="patch",
             graph=packed,
-            valid=valid,
+            valid=report.valid,
             changes=len(result.changes),
             summary=in_words(result.changes),
             ops=packed_ops if len(packed_ops) <= MOST_OPS_BYTES else None,
@@ -88,13 +88,13 @@ def patched(body: bytes, ops: Sequence[Any], specs: Specs, *, validate: bool) ->
         result.graph,
         tuple(change.to_json() for change in result.changes),
         tuple(created.to_json() for created in result.created),
-        tuple(finding.to_json() for finding in result.findings),
+        tuple(finding.to_json() for finding in report.findings) if validate else (),
         result.inverse,
-        valid,
+        report.valid,
     )
 
 
-def replaced(body: bytes, new: dict[str, JSON], specs: Specs) -> Made:
+def replaced(body: bytes, new: dict[str, JSON], specs: Specs, files: Files | None) -> Made:
     """Put another workflow in place of one."""
     from ..patch_engine import compare, restoring  # noqa: PLC0415
 
@@ -104,7 +104,7 @@ def replaced(body: bytes, new: dict[str, JSON], specs: Specs) -> Made:
     breath.take()
     inverse = restoring(new, old)
     breath.take()
-    report = judge(new, specs)
+    report = judge(new, specs, files=files)
     breath.take()
     packed = pack(new)
     version = (

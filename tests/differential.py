@@ -18,6 +18,8 @@ def disagreements(graph, answer, specs, *, older=False):
     peer, ours = answer["peer"], answer["ours"]
     if "crash" in ours:
         return [ours["crash"]]
+    if "no_workflow" in ours:
+        return _out_of_shape(graph, peer, ours["no_workflow"])
     errors = [each for each in ours["findings"] if each["severity"] == "error"]
     found = [] if ours["valid"] is not bool(errors) else [f"valid is {ours['valid']}, with errors: {errors}"]
     found += _refused_for_nothing(graph, peer, ours, specs, older=older)
@@ -33,6 +35,12 @@ def disagreements(graph, answer, specs, *, older=False):
         if node_id not in named and not only_the_class_knows(node, specs):
             found.append(f"ComfyUI names {node_id}: {[each['type'] for each in node['errors']]}")
     return found
+
+
+def _out_of_shape(graph, peer, code):
+    """Look for what ComfyUI takes for a workflow: it looks names up in any inputs that Python can."""
+    odd = [node for node in graph.values() if isinstance(node, dict) and "inputs" in node and not whole(node)]
+    return [f"ComfyUI would run {peer['outputs']}, but here: {code}"] if peer["ok"] and not odd else []
 
 
 def _refused_for_nothing(graph, peer, ours, specs, *, older):
@@ -102,10 +110,8 @@ def lets_through(finding, graph, looked_at, specs, *, older=False):
     """Say whether it is an error that ComfyUI's validation does not look for, and the run then fails on."""
     code, node_id, name = finding["code"], finding["node_id"], finding["input"]
     node = graph.get(node_id)
-    if not whole(node):  # it looks names up in any inputs that Python can, if it looks at all
-        return (
-            code == "BAD_NODE" and isinstance(node, dict) and ("inputs" in node or node_id not in looked_at)
-        )
+    if not whole(node):  # without inputs: it stumbles, if it looks at all
+        return code == "BAD_NODE" and isinstance(node, dict) and node_id not in looked_at
     if code in {"UNKNOWN_NODE_CLASS", "NO_OUTPUT_NODE"}:
         return False
     if code == "WORKFLOW_CYCLE":  # one that is closed by a link that it does not follow

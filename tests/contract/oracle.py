@@ -4,7 +4,8 @@ A program of its own, as ComfyUI's interpreter need not have pytest. With ``--sa
 sandbox of this checkout; else it is the ComfyUI in the working directory, loaded without a port. FOLDER is
 its base directory: models, inputs, node packs. First it writes a line of JSON: ``{"version", "classes":
 {name: definition}}``. Then it reads lines ``{"graph": …, "targets": [node id] | null}`` and answers each with
-``{"peer": {"ok", "outputs", "error", "node_errors"}, "ours": {"valid", "outputs", "findings"}}``.
+``{"peer": {"ok", "outputs", "error", "node_errors"}, "ours": {"valid", "outputs", "findings"}}``; where the
+graph is no workflow in shape, ours is ``{"no_workflow": code}``.
 """
 
 import argparse
@@ -122,10 +123,8 @@ def ours(graph, targets, specs, files):
     try:
         report = judge(as_graph(graph), specs, targets=targets, files=files)
         valid, outputs, findings = report.valid, report.outputs, [each.to_json() for each in report.findings]
-    except ApiError as error:  # what is no workflow at all in shape
-        valid, outputs = False, ()
-        findings = error.details.get("findings") or [{"code": error.code, "node_id": None, "input": None}]
-        findings = [{"severity": "error", **each} for each in findings]
+    except ApiError as error:
+        return {"no_workflow": error.code}
     except Exception:
         return {"crash": traceback.format_exc()}
     if repr(graph) != repr(before):  # NaN is no equal of itself

@@ -183,10 +183,11 @@ async def test_a_model_that_is_not_there_is_told_with_what_is(api):
         "4": node("PreviewImage", images=["3", 0]),
     }
 
-    error = await refused(api, graph, "UNKNOWN_OPTION")
+    error = await refused(api, graph, "MODEL_FILE_MISSING")
 
     [finding] = error["details"]["findings"]
     assert finding["input"] == "ckpt_name"
+    assert finding["fix"]["value"] == "contract_base.safetensors"
     assert finding["details"]["close_matches"][0] == "contract_base.safetensors"
 
 
@@ -259,7 +260,8 @@ async def test_the_server_says_what_it_is(api):
     assert about["host_version"]
     assert (await api.get("/api/ext")) == about
     for link in about["links"].values():
-        await api.get(link)
+        async with api.session.get(link) as reply:
+            assert reply.status == 200, link
 
 
 async def test_the_server_is_healthy(api):

@@ -1,9 +1,10 @@
 """Workflows that are converted, judged and changed, without and with running them."""
 
 import json
+import uuid
 
 import pytest
-from graphs import image
+from graphs import image, node
 
 
 @pytest.fixture
@@ -137,3 +138,58 @@ async def test_a_patch_that_cannot_be_done_changes_nothing_and_says_where(api, p
         1,
         "connect",
     )
+
+
+async def test_a_fragment_goes_in_by_its_name_in_a_session_too(api, picture):
+    name = f"mirror-{uuid.uuid4().hex[:8]}"
+    fragment = {
+        "kind": "fragment",
+        "workflow": {"a": node("ImageInvert")},
+        "ports": {"image": {"node": "a", "field": "image"}},
+        "outputs": {"image": {"node": "a", "output": "IMAGE"}},
+        "place": [{"class_type": "SaveImage", "input": "images"}],
+    }
+    async with api.session.put(f"/ext/templates/{name}", json=fragment) as reply:
+        assert reply.status == 201, await reply.text()
+    ops = [{"op": "add_fragment", "fragment": name}]
+    patched = await api.post("/ext/workflow/patch", {"workflow": picture, "ops": ops})
+    [made] = patched["created"]
+    after = patched["workflow"]
+    assert after["3"]["inputs"]["images"] == [made["node_id"], 0]
+    assert after[made["node_id"]]["inputs"] == {"image": ["2", 0]}
+    assert patched["findings"] == []
+    session = await api.post("/ext/workflow/sessions", {"workflow": picture}, status=201)
+    held = await api.post("/ext/workflow/patch", {"session_id": session["id"], "ops": ops})
+    assert plain(held["workflow"]) == plain(after)
+    error = await api.error(
+        "/ext/workflow/patch",
+        {"workflow": picture, "ops": [{"op": "add_fragment", "fragment": "no-such-fragment"}]},
+        status=404,
+    )
+    assert (error["code"], error["details"]["op"]) == ("TEMPLATE_NOT_FOUND", 0)
+
+
+async def test_shipped_templates_and_fragments_are_there(api):
+    listed = {entry["name"]: entry for entry in (await api.get("/ext/templates?limit=200"))["items"]}
+    complete = [name for name, entry in listed.items() if entry["kind"] == "template" and entry["read_only"]]
+    assert len(complete) >= 5
+    assert {"add-lora-sd", "hires-fix-sd", "upscale-model", "controlnet-sdxl"} <= listed.keys()
+    task = await api.post("/ext/tasks", {"template": "detect-edges", "inputs": {}}, status=None)
+    assert task["error"]["code"] == "TEMPLATE_INPUT_INVALID"
+    assert "image" in task["error"]["details"]["inputs"]
+
+
+async def test_each_finding_brings_a_fix_that_mends_it(api, picture):
+    broken = json.loads(json.dumps(picture))
+    broken["1"]["inputs"]["width"] = 10**6
+    broken["1"]["inputs"]["batch_size"] = "two"
+    del broken["3"]["inputs"]["filename_prefix"]
+    judged = await api.post("/ext/workflow/validate", {"workflow": broken})
+    assert {finding["code"] for finding in judged["findings"]} == {
+        "VALUE_OUT_OF_RANGE",
+        "VALUE_WRONG_TYPE",
+        "MISSING_INPUT",
+    }
+    ops = [finding["fix"] for finding in judged["findings"]]
+    mended = await api.post("/ext/workflow/patch", {"workflow": broken, "ops": ops})
+    assert (await api.post("/ext/workflow/validate", {"workflow": mended["workflow"]}))["valid"]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from backplane.access import AllowList
 from backplane.routes._http import enveloped
 from backplane.routes.sessions import NewSession, SessionRoutes
 from backplane.routes.workflows import WorkflowRoutes
 from backplane.services import Late
 from backplane.settings import Settings
+from backplane.templates import Templates
 from holding import CUT, Classes, rigged, steps
 from patching import exactly, node, text_to_image
 
@@ -28,11 +30,12 @@ async def rig(tmp_path):
 
 
 @pytest.fixture
-async def client(rig, aiohttp_client):
+async def client(rig, tmp_path, aiohttp_client):
     late = Late(rig.sessions)
     settings = Settings(max_body_bytes=400_000)
     sessions = SessionRoutes(late, settings)
-    workflows = WorkflowRoutes(Classes(), None, settings, late)
+    templates = Late(lambda: Templates(tmp_path / "templates", [], Classes(), allowed=AllowList()))
+    workflows = WorkflowRoutes(Classes(), None, settings, late, templates)
     one = ROOT + "/{id}"
     app = web.Application()
     for method, path, handler in [

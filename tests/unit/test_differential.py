@@ -122,7 +122,6 @@ LINKED = {**choose(["3", 0]), "3": node("Choose")}
         (save(node("Choose", mode=["1", 0], image=["2", 0])), finding("WORKFLOW_CYCLE", "1", "mode"), True),
         (save(node("Choose", mode="a", image=["1", 0])), finding("WORKFLOW_CYCLE", "1", "image"), False),
         (save(node("Grow")), finding("MISSING_INPUT", "1", "images.image0"), False),
-        (save({"class_type": "Make", "inputs": []}), finding("BAD_NODE", "1"), True),
         (save({"class_type": "Make"}), finding("BAD_NODE", "1"), False),
         (save(node("Make", other=["8", 0])) | {"8": {"class_type": "Make"}}, finding("BAD_NODE", "8"), True),
     ],
@@ -131,6 +130,15 @@ def test_what_comfyui_lets_through_is_listed_by_kind(graph, found, excused):
     before = copy.deepcopy(graph)
     assert (disagreements(graph, answer(["9"], [], [found]), SPECS) == []) is excused
     assert graph == before
+
+
+def test_what_is_no_workflow_in_shape_is_refused_by_both_but_for_inputs_of_another_kind():
+    refused = {**answer([], []), "ours": {"no_workflow": "BAD_NODE"}}
+    taken = {**answer(["9"], []), "ours": {"no_workflow": "BAD_NODE"}}
+    odd = save({"class_type": "Make", "inputs": []})
+    assert disagreements(GOOD, refused, SPECS) == []
+    assert disagreements(GOOD, taken, SPECS) != []
+    assert disagreements(odd, taken, SPECS) == []
 
 
 def test_an_older_comfyui_let_more_through():

@@ -4,6 +4,7 @@ import pytest
 from backplane.host.protocol import QueuedPrompt
 from backplane.sandbox.checks import fits
 from backplane.sandbox.prompt_queue import Item, Outcome, PromptQueue
+from backplane.sandbox.validation import validate_prompt
 
 
 def sleeping(node, seconds=600.0):
@@ -219,6 +220,17 @@ async def test_outputs_that_can_run_do_and_the_errors_of_the_others_are_given(sa
 async def test_arrays_are_values_if_they_are_wrapped(sandbox, node):
     graph = {"1": node("PackShow", value={"__value__": [1, 2, 3]})}
     assert (await sandbox.run(graph)).outputs == {"1": {"value": [[1, 2, 3]]}}
+
+
+async def test_an_array_that_looks_like_a_link_is_checked_as_the_value_it_is(sandbox, node):
+    graph = {
+        "1": node("ImageInvert", image={"__value__": ["4", 0]}),
+        "2": node("PackShow", value=["1", 0]),
+        "3": node("PackShow", value=["1", 0]),
+        "4": node("ImageInvert"),
+    }
+    verdict = validate_prompt(graph, None, sandbox.host.registry)
+    assert (verdict.targets, verdict.node_errors) == (("2", "3"), {})
 
 
 async def test_dynamic_inputs_arrive_flat_and_are_checked_one_by_one(sandbox, node):

@@ -129,14 +129,13 @@ def test_an_output_node_that_nothing_reaches_is_warned_of():
     assert [found.node_id for found in judge(graph, specs).findings] == ["lone"]
 
 
-def test_a_node_without_inputs_may_leave_them_out():
-    assert judge({"1": {"class_type": "Shown"}}, {"Shown": spec("Shown", {}, (), output_node=True)}).valid
-
-
-@pytest.mark.parametrize("inputs", [None, [], "x"])
-def test_inputs_that_are_no_object_count_as_none(inputs):
-    graph = {"1": {"class_type": "Save", "inputs": inputs}}
-    assert {found.code for found in judge(graph, SPECS).findings} == {"MISSING_INPUT"}
+@pytest.mark.parametrize("node_", [{}, {"inputs": None}, {"inputs": []}, {"inputs": "x"}], ids=str)
+def test_a_node_without_inputs_is_given_an_empty_object(node_):
+    graph, specs = {"1": {"class_type": "Shown", **node_}}, {"Shown": spec("Shown", {}, (), output_node=True)}
+    [found] = judge(graph, specs).findings
+    assert (found.code, found.node_id) == ("BAD_NODE", "1")
+    assert found.fix == {"op": "restore", "nodes": {"1": {"class_type": "Shown", "inputs": {}}}}
+    assert judge(apply(graph, [found.fix], specs).graph, specs).valid
 
 
 def test_an_empty_workflow_has_no_output():
