@@ -1,7 +1,7 @@
 """Backplane's validation beside ComfyUI's own (and the sandbox's), on real and on broken workflows.
 
-tests/contract/oracle.py asks both; tests/differential.py says where they may differ. BACKPLANE_EXAMPLES sets
-how many broken workflows are tried (default: 400).
+tests/contract/oracle.py asks both; tests/differential.py says where they may differ. DIFFERENTIAL_EXAMPLES
+sets how many broken workflows are tried (default: 400).
 """
 
 import json
@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from mutations import ODD_VALUES, around, broken, settled
 
 ORACLE = Path(__file__).with_name("oracle.py")
-EXAMPLES = int(os.environ.get("BACKPLANE_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "400"))
 RULES = (0, 33)
 """The ComfyUI whose rules Backplane follows."""
 OTHER_RULES_BEFORE = (0, 8)

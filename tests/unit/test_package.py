@@ -31,7 +31,7 @@ SHIPPED_FILES = {
     *("__init__.py", "breath.py", "catalog.py", "downloader.py", "errors.py", "graph.py", "orders.py"),
     "patch_engine.py",
     *("services.py", "settings.py"),
-    *("validation.py", "wire.py", "pyproject.toml", "requirements.txt"),
+    *("wire.py", "pyproject.toml", "requirements.txt"),
     *("CHANGELOG.md", "LICENSE", "README.md", "README.zh.md"),
 }
 """What may be in the registry's archive; all the rest must be named by .comfyignore."""
