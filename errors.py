@@ -63,6 +63,7 @@ CODES: dict[str, Code] = {
     "VALUE_OUT_OF_RANGE": Code(422, "A number is below the minimum or above the maximum."),
     "VALUE_REFUSED": Code(422, "The node's own check refuses a value."),
     "VALIDATION_FAILED": Code(422, "The check of a node ended in an error; the server's log has it."),
+    "NODE_CLASS_REPLACED": Code(422, "The class of a node is gone; the one that took its place is used."),
     "NO_OUTPUT_NODE": Code(422, "Nothing in the workflow saves or previews a result."),
     "MODEL_FILE_MISSING": Code(422, "A param names a model file that this server does not have."),
     "INPUT_FILE_MISSING": Code(422, "A param names an input file that this server does not have."),

@@ -212,15 +212,22 @@ class ComfyUI:
         """Check *graph* with ComfyUI's own validation, after its node replacements."""
         from execution import validate_prompt  # noqa: PLC0415 - absent in some future: then queuing tells
 
-        replacements = getattr(self._server, "node_replace_manager", None)
-        if replacements is not None:
-            replacements.apply_replacements(graph)
         ok, error, outputs, node_errors = await validate_prompt(
-            "", graph, None if targets is None else list(targets)
+            "", self.replaced(graph), None if targets is None else list(targets)
         )
         if not ok:
             raise PromptRejected(error or {}, node_errors or {})
         return list(outputs), node_errors or {}
+
+    def replaced(self, graph: JSON) -> JSON:
+        """Replace nodes of classes that are gone, as ``POST /prompt`` does; older versions have no such thing."""
+        manager = getattr(self._server, "node_replace_manager", None)
+        if manager is not None:
+            try:
+                manager.apply_replacements(graph)
+            except Exception:  # a pack names inputs that the node lacks; the class then stays unknown
+                log.warning("A node replacement failed", exc_info=True)
+        return graph
 
     def free_memory(self) -> None:
         """Unload all models before the next prompt, as ``POST /free`` does."""

@@ -266,6 +266,13 @@ class PromptRunner(Protocol):
         """
         ...
 
+    def replaced(self, graph: JSON) -> JSON:
+        """Give *graph* with nodes of classes that are gone replaced, where packs say by what.
+
+        The host takes *graph* over: hand it a copy.
+        """
+        ...
+
     def free_memory(self) -> None:
         """Have all models unloaded before the next prompt runs."""
         ...

@@ -148,6 +148,10 @@ class SandboxHost:
         """Check *graph* as submitting it would. Raises PromptRejected."""
         return await self.submissions.validate(graph, None if targets is None else list(targets))
 
+    def replaced(self, graph: JSON) -> JSON:
+        """No class of the sandbox was ever another."""
+        return graph
+
     def free_memory(self) -> None:
         """Forget the results kept between runs: there are no models to unload."""
         self.worker.free()

@@ -165,7 +165,8 @@ class Desk:
     async def _read(self, workflow: Any) -> tuple[dict[str, JSON], JSON, list[JSON]]:
         """Give a workflow in API format; of one in UI format also what goes along with it, and notes."""
         if not is_ui(workflow):
-            return as_graph(workflow), {}, []
+            graph, notes = await self._present(as_graph(workflow))
+            return graph, {}, notes
         found = await converted(workflow, self._classes)
         carried: JSON = {
             "node_ids": ids_json(found),
@@ -173,6 +174,27 @@ class Desk:
             "extra_data": {"extra_pnginfo": {"workflow": workflow}},
         }
         return as_graph(found.graph), carried, [note.to_json() for note in found.notes]
+
+    async def _present(self, graph: dict[str, JSON]) -> tuple[dict[str, JSON], list[JSON]]:
+        """Give a workflow whose classes are here, as far as packs say what took the place of old ones."""
+        specs = await self._classes.specs(fresh=False)
+        gone = {node_id for node_id, node in graph.items() if node["class_type"] not in specs}
+        if not gone:
+            return graph, []
+        replaced = self._host.replaced(copied(graph))
+        notes = [
+            Finding(
+                "NODE_CLASS_REPLACED",
+                f"Node {node_id}: {graph[node_id]['class_type']} is called {now} now, and was replaced by it.",
+                node_id=node_id,
+                class_type=now,
+                severity="warning",
+                details={"old": graph[node_id]["class_type"], "new": now},
+            ).to_json()
+            for node_id in graph
+            if node_id in gone and (now := replaced[node_id]["class_type"]) != graph[node_id]["class_type"]
+        ]
+        return (replaced if notes else graph), notes
 
     async def _changed(
         self, graph: dict[str, JSON], submission: Submission, carried: JSON

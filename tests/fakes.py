@@ -28,6 +28,7 @@ class FakeHost:
         self.refuse_late = None
         self.freed = 0
         self.node_errors = {}
+        self.replacements = {}
         self.on_submit = lambda prompt: None
 
     def subscribe(self, sink):
@@ -49,6 +50,11 @@ class FakeHost:
             raise PromptRejected(*self.reject)
         refused = {output for about in self.node_errors.values() for output in about["dependent_outputs"]}
         return [node_id for node_id in targets or graph if node_id not in refused], self.node_errors
+
+    def replaced(self, graph):
+        for node in graph.values():
+            node["class_type"] = self.replacements.get(node["class_type"], node["class_type"])
+        return graph
 
     def free_memory(self):
         self.freed += 1

@@ -348,3 +348,16 @@ async def test_a_server_that_starts_again_goes_on_where_it_was(host, classes, tm
     await until(lambda: host.prompts)
     assert host.prompts[0].prompt_id == task.id
     await second.stop()
+
+
+async def test_a_class_that_is_gone_is_replaced_as_its_pack_says(tasks, host):
+    host.replacements = {"OldNumber": "Number"}
+    old = graph()
+    old["1"]["class_type"] = "OldNumber"
+
+    task = await tasks.show(await tasks.submit(Submission(old)))
+
+    assert task["nodes"]["1"]["class_type"] == "Number"
+    [warning] = task["warnings"]
+    assert (warning["code"], warning["node_id"]) == ("NODE_CLASS_REPLACED", "1")
+    assert old["1"]["class_type"] == "OldNumber"
