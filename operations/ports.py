@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import JSON, InvalidOperation, close_matches
-from ..nodespec import ANY, LINKED, Grows, Input, NodeSpec, Output, Param, Ports, accepts, every_port
+from ..nodespec import ANY, COMBO, LINKED, Grows, Input, NodeSpec, Output, Param, Ports, accepts, every_port
 from .draft import Draft, ends
 
 
@@ -22,6 +22,8 @@ class Socket:
     match: str | None = None
     group: str | None = None
     """The name of the growing input that it belongs to."""
+    options: tuple[Any, ...] | None = None
+    """Of a COMBO whose type is the list itself: no other list is of that type, and COMBO is not."""
 
 
 Item = TypeVar("Item")
@@ -40,7 +42,8 @@ def _sockets(ports: Ports, inputs: Mapping[str, Any], *, params: bool) -> Iterat
             yield from _sockets(port.variants.get(LINKED, _NONE), inputs, params=params)
     for param in ports.params:
         if params and param.link_type is not None:
-            yield Socket(param.name, param.link_type, param.required, is_param=True)
+            options = param.options if param.listed and param.link_type == COMBO else None
+            yield Socket(param.name, param.link_type, param.required, is_param=True, options=options)
         if param.variants is not None:
             yield from _sockets(chosen(param, inputs), inputs, params=params)
 
@@ -257,6 +260,10 @@ def misfit(draft: Draft, node_id: str, port: Socket, source: str, at: int) -> st
     Inputs and outputs of one match type must agree, with what is linked to the others and with who uses them.
     """
     given = output_type(draft, source, at)
+    if port.options is not None and given == COMBO:
+        listed = output(draft, source, at)
+        if listed is not None and listed.options != port.options:
+            return "it takes a choice from a list of its own, not from another"
     return None if given is None else _clash(draft, node_id, port, given, ())
 
 

@@ -282,3 +282,22 @@ async def test_the_server_tells_its_devices_and_memory(api):
     assert system["devices"][0]["name"]
     assert 0 < system["ram_free"] <= system["ram_total"]
     assert 0 < system["disk_free"] <= system["disk_total"]
+
+
+async def test_a_class_that_is_gone_is_replaced_as_comfyui_would(api):
+    gone = "T2IAdapterLoader"
+    listed = await api.session.get("/node_replacements")
+    if listed.status != 200 or gone not in await listed.json():
+        pytest.skip("This host has no node replacements")
+    graph = {
+        "1": node(gone, t2i_adapter_name="none.safetensors"),
+        **{f"{key}0": one for key, one in image().items()},
+    }
+    for one in graph.values():
+        for name, value in one["inputs"].items():
+            if isinstance(value, list):
+                one["inputs"][name] = [f"{value[0]}0", value[1]]
+    task = await api.run(graph)
+    assert task["status"] == "succeeded", task["error"]
+    [warning] = [each for each in task["warnings"] if each["code"] == "NODE_CLASS_REPLACED"]
+    assert warning["details"] == {"old": gone, "new": "ControlNetLoader"}

@@ -85,20 +85,24 @@ def test_unions_and_wildcards_fit_as_comfyui_says(source, fits):
         assert refused(graph, connect("1", "2", 0, "pixels")).code == "TYPE_MISMATCH"
 
 
-def test_a_combo_takes_a_combo_and_no_text():
+def test_a_combo_takes_its_own_list_and_no_text():
     specs = {
         made.name: made
         for made in [
             spec("List", {}, (["a", "b"],)),
+            spec("Other", {}, (["a", "c"],)),
+            spec("Any", {}, ("COMBO",)),
             spec("Text", {}, ("STRING",)),
             spec("Pick", {"one": (["a", "b"],)}, ()),
         ]
     }
     graph = {"1": node("List"), "2": node("Text"), "3": node("Pick", one="a")}
+    graph |= {"4": node("Other"), "5": node("Any")}
     assert apply(graph, [connect("1", "3", 0, "one")], specs).graph["3"]["inputs"] == {"one": ["1", 0]}
-    with pytest.raises(ApiError) as error:
-        apply(graph, [connect("2", "3", 0, "one")], specs)
-    assert error.value.code == "TYPE_MISMATCH"
+    for other in ("2", "4", "5"):  # ComfyUI refuses these when the workflow is queued
+        with pytest.raises(ApiError) as error:
+            apply(graph, [connect(other, "3", 0, "one")], specs)
+        assert error.value.code == "TYPE_MISMATCH"
 
 
 SWITCHED = {
