@@ -144,6 +144,8 @@ def test_every_value_and_link_in_every_input_of_the_checks_pack_is_judged_alike(
     for name in [name for name in oracle.specs if name.startswith("Check")]:
         graph = around(oracle.specs[name])
         for port in every_port(oracle.specs[name].ports):
+            if port.name == "several" and oracle.kind == "comfyui" and oracle.version < RULES:
+                continue  # ComfyUI took no list for a choice of several then
             for value in values:
                 inputs = {**graph["2"]["inputs"], port.name: value}
                 changed = {**graph, "2": {**graph["2"], "inputs": inputs}}

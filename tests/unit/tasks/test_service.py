@@ -1,4 +1,5 @@
 import asyncio
+import json
 
 import pytest
 from backplane.errors import ApiError, Unavailable
@@ -361,3 +362,22 @@ async def test_a_class_that_is_gone_is_replaced_as_its_pack_says(tasks, host):
     [warning] = task["warnings"]
     assert (warning["code"], warning["node_id"]) == ("NODE_CLASS_REPLACED", "1")
     assert old["1"]["class_type"] == "OldNumber"
+
+
+async def test_the_same_again_is_the_same_byte_for_byte(tasks, host):
+    odd = {
+        "2": {
+            "class_type": "Show",
+            "_meta": {"title": "ü"},
+            "inputs": {"value": ["1", 0], "b": 1.0, "a": 2**60},
+        }
+    }
+    first = await tasks.submit(Submission({**odd, "1": {"inputs": {"value": 1}, "class_type": "Number"}}))
+    await tasks.cancel(first.id)
+
+    again = await tasks.repeat(first.id, None, same=True)
+
+    engine = await tasks.engine()
+    graphs = [(await engine.get(task.id, graph=True)).graph for task in (first, again)]
+    assert json.dumps(graphs[0]) == json.dumps(graphs[1])
+    assert list(graphs[0]) == ["2", "1"]
