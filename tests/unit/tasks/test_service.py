@@ -373,9 +373,8 @@ async def test_the_same_again_is_the_same_byte_for_byte(tasks, host):
         }
     }
     first = await tasks.submit(Submission({**odd, "1": {"inputs": {"value": 1}, "class_type": "Number"}}))
-    await tasks.cancel(first.id)
 
-    again = await tasks.repeat(first.id, None, same=True)
+    again = await tasks.submit(await tasks.again(first.id, same=True))
 
     engine = await tasks.engine()
     graphs = [(await engine.get(task.id, graph=True)).graph for task in (first, again)]
