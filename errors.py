@@ -116,6 +116,8 @@ CODES: dict[str, Code] = {
     "STORE_DAMAGED": Code(503, "The task store is damaged; a restart moves it aside and begins anew."),
     "STORE_NEWER": Code(503, "The task store was written by a newer Backplane."),
     "OUTPUT_NOT_FOUND": Code(404, "The task has no such output, or its file is gone."),
+    "OUTPUT_NOT_DELETABLE": Code(422, "The output is no file of the output or temp folder."),
+    "OUTPUT_NOT_MOVED": Code(409, "The output's file cannot be moved now; the message says why."),
     "PREVIEW_NOT_FOUND": Code(404, "The task has no preview image (yet)."),
     "NODE_FAILED": Code(500, "A node raised an error while it ran (in a task's error)."),
     "OUT_OF_MEMORY": Code(500, "A node ran out of GPU memory (in a task's error)."),

@@ -19,11 +19,14 @@ from .orders import Orders
 from .settings import Settings, SettingsError
 from .tasks import Limits, Policy, Retention, Task, Tasks
 from .tasks.annotated import InputFiles
+from .tasks.export import Export
 from .tasks.intake import Inputs
+from .tasks.keeping import Keeping
 from .tasks.logs import Redactor
 from .tasks.notices import Notices
 from .tasks.service import Store
 from .tasks.signing import SecretError, parse_secrets
+from .tasks.trash import Trash
 from .tasks.webhooks import Courier
 
 if TYPE_CHECKING:
@@ -63,6 +66,8 @@ class Services:
     host: Host
     catalog: Catalog
     tasks: Tasks
+    keeping: Keeping
+    export: Export
     outbound: Outbound
     library: Late[Library]
     downloader: Late[Downloader]
@@ -74,6 +79,7 @@ class Services:
     def start(self) -> None:
         """Begin to watch the host. On the event loop, once, before the first request."""
         self.tasks.start()
+        self.keeping.start()
         loop = asyncio.get_running_loop()
         loop.run_in_executor(None, self.library.get).add_done_callback(lambda made: made.result().start())
         loop.run_in_executor(None, self.sessions.get).add_done_callback(lambda made: made.result().start())
@@ -83,6 +89,7 @@ class Services:
         """Write down what is only in memory. ComfyUI never calls this; the sandbox does."""
         sessions = await asyncio.to_thread(self.sessions.get)
         await sessions.stop()
+        await self.keeping.stop()
         await self.tasks.stop()
         # Asked for again, so that one that is just being made is started first.
         library = await asyncio.to_thread(self.library.get)
@@ -151,6 +158,8 @@ def build(settings: Settings, host: Host) -> Services:
         host=host,
         catalog=catalog,
         tasks=tasks,
+        keeping=Keeping(tasks, host, Trash(host.state_dir() / "trash", days=settings.trash_days)),
+        export=Export(tasks, catalog),
         outbound=outbound,
         library=library,
         downloader=downloader,

@@ -52,6 +52,8 @@ class Settings:
     """How many finished tasks are kept, the oldest go first; 0: no limit."""
     keep_bytes: int = field(default=2 * 1024**3, metadata={"least": 0})
     """Largest size of the task store in bytes, the oldest finished tasks go first; 0: no limit."""
+    trash_days: float = field(default=7.0, metadata={"least": 0.0})
+    """Days that deleted outputs stay in the trash; 0: no limit."""
     session_days: float = field(default=30.0, metadata={"least": 0.0})
     """Days that a session is kept after it was last used; 0: no limit."""
     max_sessions: int = field(default=1000, metadata={"least": 0})

@@ -220,7 +220,7 @@ class ComfyUI:
         return list(outputs), node_errors or {}
 
     def replaced(self, graph: JSON) -> JSON:
-        """Replace nodes of classes that are gone, as ``POST /prompt`` does; older versions have no such thing."""
+        """Replace nodes of classes that are gone, as ``POST /prompt`` does; older versions do not."""
         manager = getattr(self._server, "node_replace_manager", None)
         if manager is not None:
             try:
@@ -286,16 +286,23 @@ class ComfyUI:
 
     def output_file(self, filename: str, subfolder: str, kind: str) -> Path | None:
         """The file behind an output, if it lies within its folder."""
+        path = self.output_place(filename, subfolder, kind)
+        try:
+            return path if path is not None and path.is_file() else None
+        except OSError:  # a name that no file can have
+            return None
+
+    def output_place(self, filename: str, subfolder: str, kind: str) -> Path | None:
+        """Where such a file would be, links followed, if that is within the folder."""
         root = folder_paths.get_directory_by_type(kind)
         if root is None:
             return None
         try:
             resolved_root = Path(root).resolve()
             path = (resolved_root / subfolder / filename).resolve()
-            inside = path.is_relative_to(resolved_root) and path.is_file()
         except (OSError, ValueError):
             return None
-        return path if inside else None
+        return path if path.is_relative_to(resolved_root) and path != resolved_root else None
 
     def system(self) -> JSON:
         """Devices and memory, in bytes, as ComfyUI itself counts them."""

@@ -336,6 +336,10 @@ class Machine(Protocol):
         """
         ...
 
+    def output_place(self, filename: str, subfolder: str, kind: str) -> Path | None:
+        """Where such a file would be; None if that is outside the *kind* folder. Touches the disk."""
+        ...
+
     def system(self) -> JSON:
         """Devices, memory in bytes, versions: for ``/ext/system``. May be slow: not for the event loop."""
         ...

@@ -9,12 +9,15 @@ from aiohttp import web
 
 from ..services import VERSION, Services
 from ._http import Handler, enveloped, no_such_route
+from .addresses import addresses
+from .app import AppRoutes
 from .catalog import CatalogRoutes
 from .downloads import DownloadRoutes
 from .events import EventRoutes
 from .models import ModelRoutes
 from .needs import NeedsRoutes
 from .openapi import OpenApiRoutes
+from .outputs import OutputRoutes
 from .sessions import SessionRoutes
 from .system import SystemRoutes
 from .tasks import TaskRoutes
@@ -36,6 +39,7 @@ def table(services: Services) -> list[Route]:
     system = SystemRoutes(services)
     templates = TemplateRoutes(services.templates, services.settings)
     openapi = OpenApiRoutes(lambda: paths(services), version=VERSION, templates=templates.schemas)
+    app = AppRoutes()
     catalog = CatalogRoutes(services.catalog, services.settings)
     models = ModelRoutes(services.library, services.settings)
     downloads = DownloadRoutes(services.downloader, services.needs, services.tasks, services.settings)
@@ -45,6 +49,7 @@ def table(services: Services) -> list[Route]:
     )
     sessions = SessionRoutes(services.sessions, services.settings)
     tasks = TaskRoutes(services.tasks, services.orders, services.settings)
+    outputs = OutputRoutes(services.keeping, services.export, services.settings)
     events = EventRoutes(services.tasks)
     return [
         Route("GET", "/ext", system.index),
@@ -54,6 +59,10 @@ def table(services: Services) -> list[Route]:
         Route("GET", "/ext/system", system.system),
         Route("GET", "/ext/openapi.json", openapi.document),
         Route("GET", "/ext/docs", openapi.page),
+        Route("GET", "/ext/addresses", addresses),
+        Route("GET", "/ext/app", app.bare),
+        Route("GET", "/ext/app/", app.index),
+        Route("GET", "/ext/app/{path:.+}", app.file),
         Route("GET", "/ext/catalog", catalog.index),
         Route("GET", "/ext/catalog/{class_type:.+}/next", catalog.next_nodes),
         Route("GET", "/ext/catalog/{class_type:.+}/previous", catalog.previous_nodes),
@@ -92,6 +101,7 @@ def table(services: Services) -> list[Route]:
         Route("POST", "/ext/templates/{name}/preview", templates.preview),
         Route("POST", "/ext/tasks", tasks.create),
         Route("GET", "/ext/tasks", tasks.index),
+        Route("GET", "/ext/tasks/export", outputs.export),
         Route("GET", "/ext/tasks/batch/{id}", tasks.batch),
         Route("GET", "/ext/tasks/{id}", tasks.one),
         Route("POST", "/ext/tasks/batch", tasks.create_batch),
@@ -106,6 +116,9 @@ def table(services: Services) -> list[Route]:
         Route("GET", "/ext/tasks/{id}/preview", tasks.preview),
         Route("GET", "/ext/tasks/{id}/logs", tasks.logs),
         Route("GET", "/ext/tasks/{id}/outputs/{n}", tasks.output),
+        Route("PATCH", "/ext/tasks/{id}/outputs/{n}", outputs.change),
+        Route("DELETE", "/ext/tasks/{id}/outputs/{n}", outputs.delete),
+        Route("POST", "/ext/tasks/{id}/outputs/{n}/restore", outputs.restore),
         Route("GET", "/ext/events", events.everything),
         Route("GET", "/ext/queue", tasks.queue),
         Route("POST", "/ext/queue/pause", tasks.pause),

@@ -279,7 +279,14 @@ async def compressed(
     return conditional(request, etag, body, packed)
 
 
-def conditional(request: web.Request, etag: str, body: bytes, packed: bytes | None) -> web.Response:
+def conditional(
+    request: web.Request,
+    etag: str,
+    body: bytes,
+    packed: bytes | None,
+    *,
+    content_type: str = "application/json",
+) -> web.Response:
     """Answer with *body*, or *packed* where the client takes gzip, or 304 where it has either."""
     headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     for known in (etag, _gzip_etag(etag)):
@@ -289,7 +296,7 @@ def conditional(request: web.Request, etag: str, body: bytes, packed: bytes | No
     if packed is not None and takes_gzip(request):
         sent, etag = packed, _gzip_etag(etag)
         headers["Content-Encoding"] = "gzip"
-    return web.Response(body=sent, content_type="application/json", headers=headers | {"ETag": etag})
+    return web.Response(body=sent, content_type=content_type, headers=headers | {"ETag": etag})
 
 
 def takes_gzip(request: web.Request) -> bool:

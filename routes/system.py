@@ -53,6 +53,7 @@ class SystemRoutes:
                     "system": "/ext/system",
                     "openapi": "/ext/openapi.json",
                     "docs": "/ext/docs",
+                    "app": "/ext/app/",
                 },
             }
         )

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, web
@@ -26,7 +26,7 @@ from ..tasks import (
     Submission,
     Tasks,
 )
-from ..tasks.engine import StoredTask
+from ..tasks.engine import Rating, StoredTask
 from ..tasks.inputs import read_files
 from ..tasks.intake import Intake
 from ..tasks.listing import Shown
@@ -246,7 +246,18 @@ class TaskRoutes:
         """GET /ext/tasks."""
         filters = [name for name in request.query if name.startswith("metadata.")]
         known_query(
-            request, "status", "kind", "ids", "batch", "since", "template", "limit", "cursor", *filters
+            request,
+            "status",
+            "kind",
+            "ids",
+            "batch",
+            "since",
+            "template",
+            "favourite",
+            "rating",
+            "limit",
+            "cursor",
+            *filters,
         )
         ids = _listed(request, "ids")
         if len(ids) > MOST_IDS:
@@ -444,13 +455,27 @@ def _query(request: web.Request, filters: Sequence[str]) -> Query:
         statuses=tuple(statuses),  # pyright: ignore[reportArgumentType] - checked above
         kinds=tuple(_listed(request, "kind")),
         batch_id=request.query.get("batch"),
-        since=_since(request),
+        since=since_of(request),
         template=request.query.get("template"),
         metadata={name.removeprefix("metadata."): request.query[name] for name in filters},
+        favourite=flag(request, "favourite"),
+        rating=rating_of(request),
     )
 
 
-def _since(request: web.Request) -> float | None:
+def rating_of(request: web.Request) -> Rating | None:
+    """Read ``rating`` from the query. Raises ApiError INVALID_REQUEST."""
+    text = request.query.get("rating")
+    for rating in get_args(Rating):
+        if text == rating:
+            return rating
+    if text is not None:
+        raise _wrong("rating", f"rating must be one of {', '.join(get_args(Rating))}.")
+    return None
+
+
+def since_of(request: web.Request) -> float | None:
+    """Read ``since`` from the query, as Unix seconds. Raises ApiError INVALID_REQUEST."""
     text = request.query.get("since")
     if text is None:
         return None

@@ -19,6 +19,7 @@ from .host import SandboxHost
 from .nodes import builtin
 from .nodes.base import Studio
 from .registry import Registry
+from .userdata_routes import UserdataRoutes
 
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -49,6 +50,7 @@ def create(options: Options) -> web.Application:
     PromptRoutes(host).add_to(table)
     ServerRoutes(host).add_to(table)
     FileRoutes(host.files).add_to(table)
+    UserdataRoutes(host.files.user_dir()).add_to(table)
     routes.register(table, backplane)
 
     app = web.Application(middlewares=[same_origin], client_max_size=MAX_UPLOAD_BYTES)

@@ -87,6 +87,10 @@ class Files:
             folder: ModelFolder(folder, (self.models(folder),), MODEL_SUFFIXES) for folder in MODEL_FOLDERS
         }
 
+    def user_dir(self) -> Path:
+        """What the one user keeps on the server: workflows, settings."""
+        return self.root / "user" / "default"
+
     def state_dir(self) -> Path:
         """Backplane's own folder; no route reads it."""
         return self.root / "user" / "__backplane"

@@ -184,6 +184,10 @@ class SandboxHost:
         """The file behind an output; None if absent or outside its folder. Touches the disk."""
         return self.files.file(filename, subfolder, kind)
 
+    def output_place(self, filename: str, subfolder: str, kind: str) -> Path | None:
+        """Where such a file would be; None outside its folder. Touches the disk."""
+        return self.files.inside(kind, subfolder, filename)
+
     def system(self) -> JSON:
         """The one device, which is simulated, in bytes."""
         memory = psutil.virtual_memory()

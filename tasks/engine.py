@@ -87,6 +87,22 @@ class Ending:
     deliveries: tuple[NewDelivery, ...] = ()
 
 
+Rating = Literal["chosen", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What people noted of one output of a finished task."""
+
+    favourite: bool = False
+    rating: Rating | None = None
+    deleted_at: float | None = None
+    trashed: str | None = None
+    """What the file of a deleted output is called in the trash; None if there was no file any more."""
+    filename: str | None = None
+    """What the file is called since it came back from the trash, if another had taken its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredTask:
     """A task as it is kept. *graph* is None where it was not asked for."""
@@ -117,6 +133,8 @@ class StoredTask:
     graph: Mapping[str, JSON] | None = None
     rev: int = 0
     """Counts up with every change of any task; the newest of two copies has the greater one."""
+    marks: Mapping[int, Mark] = field(default_factory=dict[int, Mark])
+    """By the number of the output; those of which nothing is noted are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +191,10 @@ class Query:
     """Top-level keys of the metadata that must have these values (numbers and booleans as text)."""
     template: str | None = None
     """The template that they were made from: ``poster``, or ``poster@2``."""
+    favourite: bool | None = None
+    """Only tasks with an output that is a favourite, or with none that is."""
+    rating: Rating | None = None
+    """Only tasks with an output that was rated so, the favourite itself if both are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +303,13 @@ class Engine(Protocol):
 
     async def counts(self, batch_id: str | None = None) -> Mapping[str, int]:
         """Count tasks by status, of one batch or of all unfinished ones."""
+        ...
+
+    async def mark(self, task_id: str, place: int, changes: Mapping[str, Any]) -> Mark | None:
+        """Change what is noted of an output of a finished task: some fields of :class:`Mark`.
+
+        Gives all that is noted of it then; None if no finished task has this id.
+        """
         ...
 
     async def delete(self, task_id: str) -> bool:

@@ -49,6 +49,8 @@ def wanted(task: Task, query: Query) -> bool:
         query.batch_id is None
         and not query.metadata
         and query.template is None
+        and not query.favourite
+        and query.rating is None
         and (not query.kinds or "prompt" in query.kinds)
         and (query.since is None or task.created_at >= query.since)
     )

@@ -132,6 +132,18 @@ def apply_params(
     return Applied(with_loras, (*work.changes.values(), *inserted), work.drawn())
 
 
+def held(graph: Mapping[str, JSON], specs: Mapping[str, NodeSpec], key: str) -> list[tuple[Place, Any]]:
+    """Give where a well-known value is, as :func:`apply_params` would find it, and what it is there.
+
+    Empty where that cannot be told.
+    """
+    work = _Work(graph, specs)
+    try:
+        return work.held(key)
+    except InvalidWorkflow:
+        return []
+
+
 def _as_input(value: Any) -> Any:
     if isinstance(value, list):
         return {"__value__": cast("list[Any]", value)}  # a bare list would be a link
@@ -168,6 +180,11 @@ class _Work:
                 )
             also = tuple(user for user in self._users(place) if user not in places)
             self.changes[place] = Change(key, *place, value, tuple(f"{node}.{name}" for node, name in also))
+
+    def held(self, key: str) -> list[tuple[Place, Any]]:
+        """Give the places of a well-known value, each with what it holds."""
+        places = dict.fromkeys(self._source(key, place) for place in self._well_known(key))
+        return [(place, self._now(place)) for place in places]
 
     def drawn(self) -> tuple[Drawn, ...]:
         """Give the seeds that were drawn, and where none was set by name afterwards."""

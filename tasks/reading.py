@@ -37,6 +37,11 @@ class Reading(ABC):
         self._recent: OrderedDict[str, Task] = OrderedDict()
         self._runner: Runner | None = None
 
+    def remarked(self, task_id: str) -> None:
+        """Learn that something was noted of an output: now the store knows the task better."""
+        self._recent.pop(task_id, None)
+        self.hub.changed(task_id)
+
     @abstractmethod
     async def engine(self) -> Engine:
         """Give the store, once it is open. Raises ApiError STORE_UNAVAILABLE."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import JSON, NotFound
 from ..host.protocol import Machine
 from ..wire import rfc3339
+from .engine import Mark, StoredTask
 from .listing import Shown
 from .logs import LogTap
 from .outputs import Output
@@ -41,14 +43,11 @@ class Results:
 
     async def output(self, task: Shown, place: int) -> tuple[Output, Path | None]:
         """Give an output and its file (None for a value). Raises ApiError OUTPUT_NOT_FOUND."""
-        outputs = (
-            task.outputs
-            if isinstance(task, Task)
-            else [Output.from_json(output) for output in task.result.get("outputs", ())]
-        )
-        if not 0 <= place < len(outputs):
-            raise NotFound("OUTPUT_NOT_FOUND", f"The task has {len(outputs)} outputs, counted from 0.")
-        output = outputs[place]
+        output, mark = output_of(task, place)
+        if mark.deleted_at is not None:  # another file may have its name by now
+            raise NotFound(
+                "OUTPUT_NOT_FOUND", f"The output {place} was deleted.", hint="It may still be restored."
+            )
         if output.filename is None:
             return output, None
         path = await asyncio.to_thread(
@@ -84,3 +83,20 @@ class Results:
                 entry["base64"] = None
                 continue
             entry["base64"] = await asyncio.to_thread(inline, output, path, self._inline_bytes)
+
+
+def output_of(task: Shown, place: int) -> tuple[Output, Mark]:
+    """Give an output, its file called as it is now, and what is noted of it.
+
+    Raises ApiError OUTPUT_NOT_FOUND if the task has no such output.
+    """
+    outputs = (
+        task.outputs
+        if isinstance(task, Task)
+        else [Output.from_json(output) for output in task.result.get("outputs", ())]
+    )
+    if not 0 <= place < len(outputs):
+        raise NotFound("OUTPUT_NOT_FOUND", f"The task has {len(outputs)} outputs, counted from 0.")
+    mark = task.marks.get(place, Mark()) if isinstance(task, StoredTask) else Mark()
+    output = outputs[place]
+    return (output if mark.filename is None else replace(output, filename=mark.filename)), mark

@@ -72,7 +72,7 @@ class Policy:
 class Runner:
     """Runs what is queued on *host*. *node* names this process in the store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it drives
         self,
         engine: Engine,
         host: TaskHost,
@@ -84,6 +84,7 @@ class Runner:
         policy: Policy,
         notices: Notices,
         ended: Callable[[Task], None],
+        remarked: Callable[[str], None],
         others: Mapping[str, OtherTasks] | None = None,
     ) -> None:
         self.queue = FairQueue()
@@ -98,6 +99,7 @@ class Runner:
         self._policy = policy
         self._notices = notices
         self._ended = ended
+        self._remarked = remarked
         self._others = dict(others or {})
         self._woken = asyncio.Event()
         self._rev = 0
@@ -430,7 +432,7 @@ class Runner:
         if mine is not None and task.cancel_requested and task.node == self._node:
             self.cancel_live(mine)
         if mine is None and (other is None or other.live(task.id) is None):
-            self._hub.changed(task.id)
+            (self._remarked if task.marks else self._hub.changed)(task.id)
             if task.finished_at is not None and self._hub.open(task.id):  # another process ran it
                 data = {"status": task.status, "finished_at": task.finished_at, "error": task.error}
                 self._hub.publish("status", data, task.id)

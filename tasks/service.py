@@ -176,6 +176,7 @@ class Tasks(Reading):
             policy=self._policy,
             notices=self._notices,
             ended=self._keep,
+            remarked=self.remarked,
             others=self._others,
         )
         ready = Ready(engine, self.node, self.hub, self._notices.of, self._tell)

@@ -185,7 +185,7 @@ class Desk:
         notes = [
             Finding(
                 "NODE_CLASS_REPLACED",
-                f"Node {node_id}: {graph[node_id]['class_type']} is called {now} now, and was replaced by it.",
+                f"Node {node_id}: {graph[node_id]['class_type']} is gone; {now} took its place.",
                 node_id=node_id,
                 class_type=now,
                 severity="warning",

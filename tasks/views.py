@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ..errors import JSON
 from ..wire import rfc3339
-from .engine import StoredTask
+from .engine import Mark, StoredTask
 from .progress import RunProgress
 from .task import Task
 
@@ -54,7 +54,7 @@ def shown(
     document["warnings"] = result.get("warnings", [])
     document["node_ids"] = dict(task.request.get("node_ids") or {})
     document["changes"] = list(task.request.get("changes") or ())
-    document["template"] = _template(task.request.get("template"))
+    document["template"] = about_template(task.request.get("template"))
     document["inputs"] = dict(task.request.get("inputs") or {})
     document["session"] = task.request.get("session")
     document["metadata"] = dict(task.metadata)
@@ -105,17 +105,31 @@ def addressed(task: Task | StoredTask, outputs: Sequence[Mapping[str, Any]], fir
     """
     template: JSON = task.request.get("template") or {}
     names: JSON = template.get("outputs") or {}
+    marks: Mapping[int, Mark] = task.marks if isinstance(task, StoredTask) else {}
     return [
         {
             **output,
             "output": names.get(str(output.get("node_id"))),
             "url": f"/ext/tasks/{task.id}/outputs/{place}",
+            **_noted(marks.get(place)),
         }
         for place, output in enumerate(outputs, start=first)
     ]
 
 
-def _template(about: Mapping[str, Any] | None) -> JSON | None:
+def _noted(mark: Mark | None) -> JSON:
+    if mark is None:
+        return {"favourite": False, "rating": None, "deleted": False}
+    noted: JSON = {
+        "favourite": mark.favourite,
+        "rating": mark.rating,
+        "deleted": mark.deleted_at is not None,
+    }
+    return noted if mark.filename is None else {**noted, "filename": mark.filename}
+
+
+def about_template(about: Mapping[str, Any] | None) -> JSON | None:
+    """Give what is shown of the template that a task was made from."""
     return {name: about[name] for name in ("name", "version", "digest")} if about else None
 
 

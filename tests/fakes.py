@@ -101,6 +101,9 @@ class FakeHost:
         path = self.folder / subfolder / filename
         return path if path.is_file() else None
 
+    def output_place(self, filename, subfolder, kind):
+        return self.folder / subfolder / filename
+
     def system(self):
         return {"devices": []}
 

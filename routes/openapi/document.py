@@ -35,7 +35,7 @@ _PATHS = {
     "n": "Number of the output, from 0.",
     "class_type": "Name of a node class; may contain slashes.",
     "folder": "A model folder, such as checkpoints.",
-    "path": "Name of a model in the folder; may contain slashes.",
+    "path": "Name of a file in the folder; may contain slashes.",
     "name": "A name.",
     "version": "Number of a version.",
 }
@@ -77,6 +77,7 @@ _WORDS = {
     201: "It is made",
     202: "It is queued, or takes its time",
     204: "Done; there is nothing to say",
+    302: "Go to what Location says",
     503: "The same, while something is wrong",
 }
 _REFUSALS = {

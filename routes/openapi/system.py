@@ -28,6 +28,16 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/ext/docs"): Operation(
         "getDocs", "A page to read it and to try it", media={"text/html": text("HTML")}, conditional=True
     ),
+    ("GET", "/ext/addresses"): Operation(
+        "getAddresses", "Where other devices of the network find this server", ref("Addresses")
+    ),
+    ("GET", "/ext/app"): Operation("findApp", "Leads to the phone app", statuses=(302,)),
+    ("GET", "/ext/app/"): Operation(
+        "getApp", "The phone app's page", media={"text/html": text("HTML")}, conditional=True
+    ),
+    ("GET", "/ext/app/{path}"): Operation(
+        "getAppFile", "A file of the phone app", media={"*/*": {}}, conditional=True
+    ),
 }
 
 
@@ -47,6 +57,12 @@ def schemas() -> dict[str, JSON]:
         "Health": shape(
             status=one_of("ok", "failing"),
             checks=listed(shape(name=TEXT, ok=FLAG, detail=or_null(TEXT))),
+        ),
+        "Addresses": shape(
+            port=or_null(WHOLE),
+            listens_on=listed(TEXT),
+            reachable={**FLAG, "description": "Whether it listens beyond this machine."},
+            items=listed(shape(address=TEXT, interface=TEXT, url=TEXT)),
         ),
         "System": {
             **shape(

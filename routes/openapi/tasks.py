@@ -7,8 +7,11 @@ from typing import get_args
 
 from ...errors import JSON
 from ...tasks import STATUSES
+from ...tasks.engine import Rating
 from ...tasks.outputs import KINDS
 from ...tasks.progress import NodeState
+from ..outputs import FORMATS as EXPORTS
+from ..outputs import OutputChange
 from ..tasks import FORMATS, Change, NewBatch, NewTask, TaskIds
 from .described import CURSOR, EVENTS, PICTURE, WAIT, Body, Operation, switch, text, whole
 from .shapes import (
@@ -76,6 +79,8 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             "batch": text("Only those of a batch."),
             "since": {**TIME, "description": "Only those that came then or later."},
             "template": text("Only those of a template: name or name@version."),
+            "favourite": switch("1: only those with an output that is a favourite; 0: only those without."),
+            "rating": text("Only those with an output rated so.", enum=list(get_args(Rating))),
             "metadata": _LABELS,
             "limit": whole(50, 1, 500, "Most items of a page."),
             "cursor": CURSOR,
@@ -137,6 +142,34 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         },
         conditional=True,
     ),
+    ("PATCH", "/ext/tasks/{id}/outputs/{n}"): Operation(
+        "changeTaskOutput",
+        "Makes an output a favourite, or rates it",
+        ref("Output"),
+        body=Body((OutputChange,)),
+    ),
+    ("DELETE", "/ext/tasks/{id}/outputs/{n}"): Operation(
+        "deleteTaskOutput", "Moves the file of an output to the trash", statuses=(204,)
+    ),
+    ("POST", "/ext/tasks/{id}/outputs/{n}/restore"): Operation(
+        "restoreTaskOutput", "Brings a deleted output back from the trash", ref("Output")
+    ),
+    ("GET", "/ext/tasks/export"): Operation(
+        "exportTasks",
+        "Finished prompts as lines of JSON, or pairs of outputs by their ratings",
+        media={"application/jsonl": text("A line for each.")},
+        query={
+            "format": text("The only one there is.", enum=list(EXPORTS), default=EXPORTS[0]),
+            "pairs": switch("1: pairs of a chosen and a rejected output of the same workflow, seeds apart."),
+            "since": {**TIME, "description": "Only those that came then or later."},
+            "template": text("Only those of a template: name or name@version."),
+            "favourite": switch("1: only those with an output that is a favourite; 0: only those without."),
+            "rating": text(
+                "Only those with an output rated so; not with pairs.", enum=list(get_args(Rating))
+            ),
+            "metadata": _LABELS,
+        },
+    ),
     ("GET", "/ext/events"): Operation(
         "followEverything", "What happens to all tasks, models and the queue", media=EVENTS, resumes=True
     ),
@@ -186,6 +219,9 @@ def schemas() -> dict[str, JSON]:
             base64=or_null({**TEXT, "description": 'The bytes, of tasks with delivery "base64".'}),
             output={**or_null(TEXT), "description": "The template's name for it."},
             url={**TEXT, "description": "Where to get it, relative to the server."},
+            favourite=FLAG,
+            rating=or_null(one_of(*get_args(Rating))),
+            deleted={**FLAG, "description": "Whether its file is in the trash, or was."},
         ),
         "TaskError": shape(
             "Why a task failed.",

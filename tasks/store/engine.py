@@ -18,6 +18,7 @@ from ..engine import (
     Claimed,
     Ending,
     Lease,
+    Mark,
     NewTask,
     Query,
     Reaped,
@@ -26,7 +27,7 @@ from ..engine import (
     StoredTask,
 )
 from ..webhooks import Delivery
-from . import moves, outbox, reads
+from . import marks, moves, outbox, reads
 from . import retention as pruning
 from .file import Opened, open_file, suspect
 from .lane import Lane
@@ -260,7 +261,11 @@ class SqliteEngine:
         """Count tasks by status, those with none too: of one batch, or all unfinished ones."""
         return await self._slow.run(lambda db: reads.counts(db, batch_id))
 
-    # What is forgotten and kept
+    # What is noted, forgotten and kept
+
+    async def mark(self, task_id: str, place: int, changes: Mapping[str, Any]) -> Mark | None:
+        """Change what is noted of an output of a finished task."""
+        return await self._writer.run(lambda tx: marks.change(tx, task_id, place, changes))
 
     async def delete(self, task_id: str) -> bool:
         """Forget a finished task; its webhooks are still delivered."""

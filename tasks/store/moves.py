@@ -12,11 +12,13 @@ from ..engine import (
     CancelOutcome,
     Ending,
     Lease,
+    Mark,
     NewTask,
     Reaped,
     Remembered,
     StoredTask,
 )
+from . import marks
 from .nodes import Nodes
 from .reads import one, recall
 from .rows import Packed, PackedEnding, decode, encode, labels, read_task
@@ -74,9 +76,11 @@ def submit(
 def record(tx: Transaction, task: StoredTask, ready: Packed) -> None:
     """Keep a finished task of another client; again if it is told again, but never over one of ours."""
     known = tx.db.execute("SELECT seq, origin FROM tasks WHERE id=?", (task.id,)).fetchone()
+    noted: dict[int, Mark] = {}
     if known is not None:
         if known[1] != "comfyui":
             return
+        noted = marks.of(tx.db, known[0])
         forget(tx, known[0])
     row = {
         name: getattr(task, name)
@@ -96,9 +100,8 @@ def record(tx: Transaction, task: StoredTask, ready: Packed) -> None:
         )
     }
     row["cancel_requested"] = int(task.cancel_requested)
-    _insert(
-        tx, row, ready, result=encode(task.result), error=None if task.error is None else encode(task.error)
-    )
+    error = None if task.error is None else encode(task.error)
+    marks.put(tx.db, _insert(tx, row, ready, result=encode(task.result), error=error), noted)
 
 
 def claim(
@@ -291,6 +294,7 @@ def forget(tx: Transaction, seq: int) -> None:
     if details is not None:
         old = _labels_of(details[0], details[1], seq)
         db.executemany("DELETE FROM labels WHERE name=? AND value=? AND seq=?", old)
+    db.execute("DELETE FROM marks WHERE seq=?", (seq,))
     db.execute("DELETE FROM details WHERE seq=?", (seq,))
     db.execute("DELETE FROM deliveries WHERE task_id=? AND state<>'pending'", (task_id,))
     db.execute("DELETE FROM tasks WHERE seq=?", (seq,))

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..engine import Query, Remembered
 from ..task import FINISHED, STATUSES
+from . import marks
 from .rows import FROM, SELECT, TEMPLATE, label
 
 DAY_S = 86_400.0
@@ -85,26 +86,23 @@ def page_sql(query: Query) -> list[tuple[str, list[Any]]]:
     statement with IN would sort all that is in them.
     """
     labels = _labels_of(query)
-    common = _Where().add("t.seq < ?", 2**63 - 1 if query.before is None else query.before)
-    if query.since is not None:
-        common.add("t.created_at >= ?", query.since)
-        common.add(
-            "t.seq >= (SELECT min(c.seq) FROM tasks c INDEXED BY tasks_created WHERE c.created_at >= ?)",
-            query.since,
-        )
+    common = _common(query)
     for pair in labels[1:]:
         common.add("EXISTS (SELECT 1 FROM labels m WHERE m.name=? AND m.value=? AND m.seq=t.seq)", *pair)
-    if labels or query.batch_id is not None:
+    if labels or query.batch_id is not None or query.favourite or query.rating is not None:
+        # Far fewer than there are tasks of any sort.
         for column, wanted in (("status", query.statuses), ("kind", query.kinds)):
             if wanted:  # the + keeps SQLite from choosing another index
                 common.add(f"+t.{column} IN ({_marks(wanted)})", *wanted)
-        if not labels:
-            common.add("t.batch_id=?", query.batch_id)
-            return [common.page("tasks t INDEXED BY tasks_batch", query.limit)]
-        if query.batch_id is not None:
-            common.add("+t.batch_id=?", query.batch_id)
-        common.add("l.name=? AND l.value=? AND l.seq < ?", *labels[0], common.values[0])
-        return [common.page("labels l CROSS JOIN tasks t ON t.seq = l.seq", query.limit, order="l.seq")]
+        if labels:
+            if query.batch_id is not None:
+                common.add("+t.batch_id=?", query.batch_id)
+            common.add("l.name=? AND l.value=? AND l.seq < ?", *labels[0], common.values[0])
+            return [common.page("labels l CROSS JOIN tasks t ON t.seq = l.seq", query.limit, order="l.seq")]
+        if query.batch_id is None:
+            return [common.page("tasks t NOT INDEXED", query.limit)]
+        common.add("t.batch_id=?", query.batch_id)
+        return [common.page("tasks t INDEXED BY tasks_batch", query.limit)]
     statuses = tuple(dict.fromkeys(query.statuses or (STATUSES if query.kinds else ())))
     if not statuses:
         return [common.page("tasks t NOT INDEXED", query.limit)]
@@ -117,6 +115,19 @@ def page_sql(query: Query) -> list[tuple[str, list[Any]]]:
         for status in statuses
     )
     return [where.page("tasks t INDEXED BY tasks_kind", query.limit) for where in by_kind]
+
+
+def _common(query: Query) -> _Where:
+    """Give what holds for every way to a page: where it begins, since when, and what is noted of outputs."""
+    common = _Where().add("t.seq < ?", 2**63 - 1 if query.before is None else query.before)
+    if query.since is not None:
+        common.add("t.created_at >= ?", query.since)
+        common.add(
+            "t.seq >= (SELECT min(c.seq) FROM tasks c INDEXED BY tasks_created WHERE c.created_at >= ?)",
+            query.since,
+        )
+    marked = marks.wanted(query)
+    return common if marked is None else common.add(marked[0], *marked[1])
 
 
 def _labels_of(query: Query) -> list[tuple[str, str]]:

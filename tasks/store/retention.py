@@ -15,20 +15,26 @@ PAGES = 256
 def forget_some(tx: Transaction, retention: Retention, now: float) -> int:
     """Forget a batch of the oldest finished tasks beyond *retention*; give how many, 0 when done.
 
-    A task with webhooks still to be delivered stays.
+    A task with webhooks still to be delivered stays, and one of which an output is a favourite or rated goes
+    for nothing but want of room.
     """
     over = 0
     if retention.count is not None:
         kept = tx.db.execute("SELECT count(*) FROM tasks WHERE finished_at IS NOT NULL").fetchone()[0]
         over = max(0, kept - retention.count)
-    if retention.bytes is not None and used_bytes(tx) > retention.bytes:
-        over = max(over, BATCH)
     done = 0
     if retention.age_s is not None:
-        done += _forget(tx, "finished_at < ?", (now - retention.age_s,), BATCH)
+        done += _forget(tx, f"finished_at < ? AND {_UNMARKED}", (now - retention.age_s,), BATCH)
     if over > done:
-        done += _forget(tx, "finished_at IS NOT NULL", (), min(over, BATCH) - done)
+        done += _forget(tx, _UNMARKED, (), min(over, BATCH) - done)
+    if retention.bytes is not None and done < BATCH and used_bytes(tx) > retention.bytes:
+        done += _forget(tx, "1", (), BATCH - done)
     return done
+
+
+_UNMARKED = (
+    "NOT EXISTS (SELECT 1 FROM marks m WHERE m.seq=t.seq AND (m.favourite=1 OR m.rating IS NOT NULL))"
+)
 
 
 def forget_answers(tx: Transaction, now: float) -> int:

@@ -11,12 +11,16 @@ from typing import Any
 
 from ..engine import Ending, NewTask, StoredTask
 from ..webhooks import encoded, new_id
+from . import marks
 
 COLUMNS = (
     *("id", "seq", "kind", "origin", "status", "client", "priority", "attempt", "max_attempts", "created_at"),
     *("started_at", "finished_at", "not_before", "node", "cancel_requested", "batch_id", "retry_of", "rev"),
 )
-SELECT = f"SELECT {', '.join('t.' + name for name in COLUMNS)}, d.request, d.metadata, d.result, d.error"
+SELECT = (
+    f"SELECT {', '.join('t.' + name for name in COLUMNS)},"
+    f" d.request, d.metadata, d.result, d.error, {marks.SELECT}"
+)
 FROM = "FROM tasks t JOIN details d ON d.seq = t.seq"
 
 TEMPLATE = "\x01template"
@@ -116,7 +120,7 @@ def read_task(row: Sequence[Any], graph: Mapping[str, Any] | None = None) -> Sto
     """Give the task of a row of :data:`SELECT`."""
     fields = dict(zip(COLUMNS, row, strict=False))
     fields["cancel_requested"] = bool(fields["cancel_requested"])
-    request, metadata, result, error = row[len(COLUMNS) : len(COLUMNS) + 4]
+    request, metadata, result, error, marked = row[len(COLUMNS) : len(COLUMNS) + 5]
     return StoredTask(
         **fields,
         request=decode(request),
@@ -124,6 +128,7 @@ def read_task(row: Sequence[Any], graph: Mapping[str, Any] | None = None) -> Sto
         result=decode(result),
         error=None if error is None else decode(error),
         graph=graph,
+        marks=marks.read(marked),
     )
 
 

@@ -106,9 +106,27 @@ CREATE INDEX deliveries_owned ON deliveries (owner_until) WHERE owner IS NOT NUL
 CREATE INDEX deliveries_task ON deliveries (task_id, state);
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1,)
+VERSION_2 = """
+CREATE TABLE marks (
+  seq INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  favourite INTEGER NOT NULL,
+  rating TEXT,
+  deleted_at REAL,
+  trashed TEXT,
+  filename TEXT,
+  PRIMARY KEY (seq, place)
+) WITHOUT ROWID;
+CREATE INDEX marks_favourite ON marks (favourite, seq) WHERE favourite = 1;
+CREATE INDEX marks_rating ON marks (rating, seq) WHERE rating IS NOT NULL;
+"""
 
-TABLES = ("counters", "saved", "graphs", "tasks", "details", "labels", "answers", "nodes", "deliveries")
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2)
+
+TABLES = (
+    *("counters", "saved", "graphs", "tasks", "details", "labels", "answers", "nodes", "deliveries"),
+    "marks",
+)
 """What the newest version has."""
 
 

@@ -47,6 +47,24 @@ class ContractInt:
         return (value,)
 
 
+class ContractSeed:
+    """Gives its seed, so that runs differ in nothing else."""
+
+    CATEGORY = CATEGORY
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {"seed": ("INT", {"default": 0, "min": 0, "max": 2**64 - 1})},
+            "optional": {"salt": ("STRING", {"default": ""})},
+        }
+
+    def run(self, seed, salt=""):
+        return (seed,)
+
+
 class ContractAdd:
     CATEGORY = CATEGORY
     RETURN_TYPES = ("INT",)
@@ -308,6 +326,7 @@ class ContractOdd:
 
 NODE_CLASS_MAPPINGS = {
     "ContractInt": ContractInt,
+    "ContractSeed": ContractSeed,
     "ContractAdd": ContractAdd,
     "ContractShow": ContractShow,
     "ContractSleep": ContractSleep,

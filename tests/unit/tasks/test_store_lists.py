@@ -64,13 +64,38 @@ async def stored(engine: SqliteEngine) -> list[StoredTask]:
             batch_id=dice.choice(["b1", "b2", None]),
         )
         await put(engine, task, dice.choice(STATUSES))
+        for place, mark in MARKS.get(number, {}).items():
+            await engine.mark(f"t{number}", place, mark)
     found = await engine.get_many([f"t{number}" for number in range(60)])
     assert len(found) == 60
     assert {task.status for task in found} == set(STATUSES)
     return found
 
 
+MARKS: dict[int, dict[int, dict[str, Any]]] = {
+    number: {
+        number % 5: {"favourite": number % 2 == 0, "rating": (None, "chosen", "rejected")[number % 3]},
+        7: {"favourite": True, "deleted_at": NOW} if number % 7 == 0 else {"rating": "chosen"},
+    }
+    for number in range(0, 60, 2)
+}
+"""Task's number → number of the output → what is noted of it, where the task has ended."""
+
 QUERIES: dict[str, dict[str, Any]] = {
+    "favourites": {"favourite": True},
+    "no favourites": {"favourite": False},
+    "a rating": {"rating": "rejected"},
+    "favourites by rating": {"favourite": True, "rating": "chosen"},
+    "no favourites, by rating": {"favourite": False, "rating": "chosen"},
+    "favourites and the rest": {
+        "favourite": True,
+        "metadata": {"project": "p1"},
+        "statuses": ("failed", "succeeded"),
+        "kinds": ("prompt",),
+        "since": NOW + 10,
+    },
+    "a rating, by status": {"rating": "chosen", "statuses": ("failed",)},
+    "a rating in a batch": {"rating": "chosen", "batch_id": "b1"},
     "all": {},
     "a status": {"statuses": ("failed",)},
     "some statuses": {"statuses": ("failed", "queued", "canceling", "failed")},
@@ -101,8 +126,13 @@ def wanted(task: StoredTask, query: Query) -> bool:
     words = {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in task.metadata.items()
     }
+    noted = [mark for mark in task.marks.values() if mark.deleted_at is None]
+    loved = [mark for mark in noted if mark.favourite]
+    rated = [mark for mark in (loved if query.favourite else noted) if mark.rating == query.rating]
     return (
-        (not query.statuses or task.status in query.statuses)
+        query.favourite in {None, bool(loved)}
+        and (query.rating is None or bool(rated))
+        and (not query.statuses or task.status in query.statuses)
         and (not query.kinds or task.kind in query.kinds)
         and query.batch_id in {None, task.batch_id}
         and (query.since is None or task.created_at >= query.since)

@@ -1,0 +1,144 @@
+"""``/ext/app/``: the phone app, as files of ``web/app``.
+
+Nothing is built: what lies in the folder is what the browser runs. Every file is asked for again
+(``no-cache``), which costs a 304, so that an update is whole at the next start of the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from ..errors import NotFound
+from ._http import GZIP_FROM, conditional, etag_of, takes_gzip
+
+APP = Path(__file__).resolve().parents[1] / "web" / "app"
+
+MEDIA: Mapping[str, str] = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".svg": "image/svg+xml",
+    ".md": "text/plain",
+    ".txt": "text/plain",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".ico": "image/x-icon",
+}
+"""Suffix → media type. Nothing else is served, whatever lies in the folder."""
+
+PICTURES = frozenset({".png", ".webp", ".ico"})
+"""What is compressed already; all the rest is text in UTF-8."""
+
+UNSERVED = frozenset({"parts", "tests", "node_modules"})
+"""Folders that serve to develop the app: pieces of its dictionaries, its tests and their tools."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:;"
+    " media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""The page runs its own files alone and talks to this server alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file as it is sent."""
+
+    stamp: tuple[int, int, int]
+    """Inode, size and time of the last change: whether it is still that file."""
+    body: bytes
+    packed: bytes | None
+    """Its gzip form, where that is worth it."""
+    etag: str
+    media_type: str
+    charset: str | None
+
+
+class AppRoutes:
+    """The handlers of the phone app. *folder*: where its files lie."""
+
+    def __init__(self, folder: Path = APP) -> None:
+        self._folder = folder
+        self._files: dict[Path, _File] = {}
+        self._lock = threading.Lock()
+
+    async def bare(self, request: web.Request) -> web.StreamResponse:
+        """``GET /ext/app`` → ``app/``; relative, for a proxy may put a path before it."""
+        query = f"?{request.query_string}" if request.query_string else ""
+        return web.Response(status=302, headers={"Location": f"app/{query}", "Cache-Control": "no-cache"})
+
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        """``GET /ext/app/`` → the page."""
+        return await self._send(request, "index.html")
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """``GET /ext/app/{path}`` → one of its files. The page alone reads what its query says."""
+        return await self._send(request, request.match_info["path"])
+
+    async def _send(self, request: web.Request, path: str) -> web.StreamResponse:
+        file = await asyncio.to_thread(self._read, path)
+        if file is None:
+            raise NotFound("NOT_FOUND", "The app has no such file.", hint="It begins at /ext/app/.")
+        answer = conditional(
+            request,
+            file.etag,
+            file.body,
+            file.packed if takes_gzip(request) else None,
+            content_type=file.media_type,
+        )
+        if file.charset is not None and answer.status == 200:
+            answer.charset = file.charset
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["Content-Security-Policy"] = POLICY
+        return answer
+
+    def _read(self, path: str) -> _File | None:
+        """Give the file of a path as it stands in the address, None if there is none to serve."""
+        found = located(self._folder, path)
+        if found is None:
+            return None
+        try:
+            stat = found.stat()
+            stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            with self._lock:
+                known = self._files.get(found)
+            if known is not None and known.stamp == stamp:
+                return known
+            body = found.read_bytes()
+        except OSError:
+            return None
+        text = found.suffix not in PICTURES
+        packed = gzip.compress(body, 9, mtime=0) if text and len(body) >= GZIP_FROM else None
+        charset = "utf-8" if text else None
+        made = _File(stamp, body, packed, etag_of(body), MEDIA[found.suffix], charset)
+        with self._lock:
+            self._files[found] = made
+        return made
+
+
+def located(folder: Path, path: str) -> Path | None:
+    """Find the file of *path* (with slashes, relative) in *folder*; None unless it is one to serve.
+
+    A name that begins with a dot, leads out of the folder or through a link is none. Touches the disk.
+    """
+    parts = path.split("/")
+    if any(part == "" or part[0] == "." or not part.isprintable() or {*part} & {*"\\:"} for part in parts):
+        return None
+    if UNSERVED.intersection(parts[:-1]) or Path(parts[-1]).suffix not in MEDIA:
+        return None
+    try:
+        root = folder.resolve(strict=True)
+        wanted = root.joinpath(*parts)
+        # A link, and on Windows or macOS a name in other capitals, resolves to another path.
+        return wanted if wanted.resolve(strict=True) == wanted and wanted.is_file() else None
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+        return None

@@ -1,0 +1,110 @@
+/**
+ * Values between a workflow, a field and a person's fingers.
+ *
+ * @typedef {import("./types.js").Field} Field
+ */
+import { exactLimit, fromBig, parseExact } from "./exact.js";
+
+/**
+ * The list within `{"__value__": […]}`, which keeps it from being taken for a link; other values as they are.
+ * @param {any} value
+ * @returns {any}
+ */
+export const unwrap = (value) =>
+  value !== null && typeof value === "object" && !Array.isArray(value) && Object.hasOwn(value, "__value__")
+    ? value.__value__
+    : value;
+
+/**
+ * A value as workflows hold it.
+ * @param {any} value
+ * @returns {any}
+ */
+export const wrap = (value) => (Array.isArray(value) ? { __value__: value } : value);
+
+/**
+ * What an option is called; options may be of any JSON type.
+ * @param {any} option
+ * @returns {string}
+ */
+export const optionLabel = (option) => (typeof option === "string" ? option : (JSON.stringify(option) ?? String(option)));
+
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const WHOLE = /^[+-]?\d+$/;
+
+const THOUSANDS = /^[+-]?\d{1,3}(,\d{3})+$/;
+
+/**
+ * A number as people type it: digits of any width, a comma or a point before the decimals, gaps between thousands.
+ * @param {string} text
+ * @param {boolean} whole Whether a comma before three digits parts thousands.
+ */
+function plain(text, whole) {
+  const narrow = text.normalize("NFKC").replace(/[\s_'’]/g, "").replace(/−/g, "-").replace(/。/g, ".");
+  if (narrow.includes(".") || narrow.split(",").length > 2 || (whole && THOUSANDS.test(narrow))) return narrow.replace(/,/g, "");
+  return narrow.replace(",", ".");
+}
+
+/**
+ * Reads what a person typed. Limits are `clampValue`'s, but for whole numbers beyond 2^53: those come as text, within
+ * the limits of the field.
+ * @param {Field} field
+ * @param {string} text
+ * @returns {{value: any} | {error: string}} *error*: the key of a text.
+ */
+export function parseValue(field, text) {
+  if (field.kind === "int" || field.kind === "seed" || field.kind === "float") {
+    const digits = plain(text, field.kind !== "float");
+    if (!DECIMAL.test(digits)) return { error: "field.not_a_number" };
+    if (field.kind !== "float" && WHOLE.test(digits)) return { value: fromBig(withinLimits(field, BigInt(digits.replace("+", "")))) };
+    const value = Number(digits);
+    if (!Number.isFinite(value)) return { error: "field.not_a_number" };
+    return { value: field.kind === "float" ? value : Math.round(value) };
+  }
+  if (field.kind === "raw") {
+    try {
+      return { value: parseExact(text) };
+    } catch {
+      return { error: "field.not_json" };
+    }
+  }
+  return { value: text };
+}
+
+/**
+ * Numbers that fit are told by `clampValue` what they become, so that it can be said; the others have to fit now.
+ * @param {Field} field
+ * @param {bigint} value
+ */
+function withinLimits(field, value) {
+  if (Number.isSafeInteger(Number(value))) return value;
+  const max = exactLimit(field.limit ?? field.max ?? Number.MAX_SAFE_INTEGER);
+  const min = exactLimit(field.min ?? Number.MIN_SAFE_INTEGER);
+  if (value > max) return max;
+  return value < min ? min : value;
+}
+
+/** More decimals than any node means; fewer than the noise of adding 0.1 ten times. */
+const MOST_DECIMALS = 6;
+
+/**
+ * The nearest number that the field takes.
+ * @param {Field} field
+ * @param {number} value
+ * @returns {number}
+ */
+export function clampValue(field, value) {
+  const { min = -Infinity, max = Infinity } = field;
+  const near = field.kind === "float" ? tidy(value, field.digits) : Math.round(value);
+  return Math.min(max, Math.max(min, near));
+}
+
+/**
+ * Takes the noise off a number; one that is smaller than its field's steps, and means it, stays.
+ * @param {number} value
+ * @param {number} [digits]
+ */
+function tidy(value, digits = 0) {
+  const found = Number(value.toFixed(Math.max(digits, MOST_DECIMALS)));
+  return found === 0 ? value : found;
+}

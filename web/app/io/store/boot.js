@@ -1,0 +1,125 @@
+/** Starts the app: what is on the device first, then the server. */
+import { api, ApiError } from "../api.js";
+import { follow } from "../stream.js";
+import { followInstall } from "../pwa.js";
+import { loadCatalog, loadKept, loadServer, modelsChanged, refreshModels } from "./catalog.js";
+import { loadDrafts, saveNow } from "./draft.js";
+import { followRoute, go, route } from "./route.js";
+import { followLocale, loadTexts, locale } from "./settings.js";
+import { catalogState, online, queue, server, stream, tasks } from "./state.js";
+import { openSession, queueMoved, reconcile, settle, told, unfinished } from "./tasks.js";
+import { toastError } from "./toasts.js";
+import "./checks.js";
+
+/** @type {Set<(data: any) => void>} */
+const sessionListeners = new Set();
+
+/** Tells of changes of sessions on the server: `{id, version, rev, etag, change}`. @param {(data: any) => void} listener @returns {() => void} */
+export function onSession(listener) {
+  sessionListeners.add(listener);
+  return () => void sessionListeners.delete(listener);
+}
+
+/** @type {Promise<void> | null} */
+let started = null;
+
+/** Resolves when the app can be shown: its texts and the draft are here. The server is asked after that. @returns {Promise<void>} */
+export function boot() {
+  started ??= start();
+  return started;
+}
+
+async function start() {
+  followRoute();
+  await Promise.all([loadTexts(locale.value).catch((error) => console.warn(error)), loadDrafts(), loadKept()].map(guarded));
+  followLocale();
+  follow(onEvent, onState, { ids: unfinished });
+  followInstall();
+  // A phone may throw the page away at any time after it is hidden.
+  addEventListener("pagehide", () => void saveNow());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") void saveNow();
+    else catchUp();
+  });
+  addEventListener("online", catchUp);
+  addEventListener("offline", () => {
+    online.value = false;
+  });
+  void ask();
+  void openShared();
+}
+
+/** What the stream told may be all there is, or not: the device cannot know what it slept through. */
+function catchUp() {
+  void reconcile().catch(() => {});
+  if (!server.value || catalogState.value !== "ready") void ask();
+}
+
+/** @param {Promise<unknown>} part */
+const guarded = (part) => part.catch((error) => console.warn(error));
+
+let asking = false;
+
+/** Reads what the server is and has. What fails is asked again when the stream opens. */
+async function ask() {
+  if (asking) return;
+  asking = true;
+  try {
+    await Promise.allSettled([loadServer(), loadCatalog(), refreshModels()]);
+  } finally {
+    asking = false;
+  }
+}
+
+/** The desktop page's code leads here with a session to open: `#/flow?session=ID`. */
+async function openShared() {
+  const { session } = route.value.query;
+  if (!session) return;
+  try {
+    await openSession(session);
+  } catch (error) {
+    toastError(error);
+  }
+  await go("/flow", { replace: true });
+}
+
+let opened = 0;
+
+/** @param {import("../stream.js").StreamState} state */
+function onState(state) {
+  stream.value = state;
+  if (state === "open" || state === "polling") online.value = true;
+  if (state === "open") {
+    opened += 1;
+    // Events go on where they stopped, or begin anew after a restart: either way what is open is looked at.
+    void reconcile().catch(() => {});
+    if (opened > 1 || !server.value) void ask();
+  }
+  if (state === "lost") void probe();
+}
+
+/** A stream that broke is not a server that is gone: one small request tells. */
+async function probe() {
+  try {
+    await api.get("/ext/queue");
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
+
+/** @param {import("../stream.js").StreamEvent} event */
+function onEvent({ name, data }) {
+  if (!data) return;
+  if (name.startsWith("task.") && data.task_id) told(data.task_id, name.slice(5), data);
+  else if (name === "polled") settle(data.asked, data.items);
+  else if (name === "state") queue.value = { ...queue.value, ...data.queue };
+  else if (name === "queue.changed") {
+    queue.value = { ...queue.value, ...data };
+    queueMoved();
+  } else if (name === "output.changed") {
+    // Of a task that nobody looks at, nothing is to be shown.
+    if (tasks.value.has(data.task_id)) told(data.task_id, "output", data);
+  }
+  else if (name === "model.changed") modelsChanged();
+  else if (name.startsWith("session.")) for (const listener of sessionListeners) listener(data);
+}

@@ -1,0 +1,279 @@
+/**
+ * The workflow being worked on: on this device first. It is saved shortly after each edit, with the history,
+ * so that neither a reload nor a phone that threw the page away loses a step.
+ */
+import { batch, signal } from "../../vendor/preact.js";
+import { fresh, push, amend, undo as stepBack, redo as stepOn } from "../../core/history.js";
+import { randomId } from "../api.js";
+import * as db from "../db.js";
+import { draft, drafts, findings, history, ran, valid, validation } from "./state.js";
+import { toast } from "./toasts.js";
+
+/** @typedef {import("../../core/types.js").Graph} Graph */
+/** @typedef {import("../../core/types.js").Draft} Draft */
+/** @typedef {"fixed" | "randomize" | "increment" | "decrement"} SeedMode */
+
+const SAVE_MS = 300;
+/** Beyond these the oldest drafts lose their history, which is many times their size. */
+const HISTORIES = 20;
+const MOST_DRAFTS = 200;
+
+/** What the user chose to happen to seeds after a run, by `node.input`. @type {import("./state.js").Signal<Record<string, SeedMode>>} */
+export const seedModes = signal({});
+
+/** Called after every change of the draft's graph, once it is in place. @type {Set<() => void>} */
+const listeners = new Set();
+/** @param {() => void} listener */
+export const onEdit = (listener) => void listeners.add(listener);
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+let dirty = false;
+let warned = false;
+
+function saveSoon() {
+  dirty = true;
+  // Not put off by the next edit: who types without a pause would have nothing kept.
+  timer ??= setTimeout(() => void saveNow(), SAVE_MS);
+}
+
+/** Writes what is not written yet. Called when the page may go away, too. @returns {Promise<void>} */
+export async function saveNow() {
+  clearTimeout(timer);
+  timer = undefined;
+  const now = draft.value;
+  if (!dirty || !now) return;
+  dirty = false;
+  const updated_at = Date.now();
+  const record = { id: now.id, name: now.name, source: now.source, graph: now.graph, seeds: seedModes.value, updated_at };
+  enter(record);
+  try {
+    await Promise.all([
+      db.save(`drafts/${now.id}`, record),
+      db.save(`kv/history:${now.id}`, history.value),
+      db.save("kv/current", now.id),
+    ]);
+    if (!db.kept()) warn("draft.not_kept");
+  } catch (error) {
+    dirty = true;
+    warn("draft.no_room");
+    console.warn(error);
+  }
+}
+
+/** @param {string} key */
+function warn(key) {
+  if (warned) return;
+  warned = true;
+  toast({ key, tone: "warn" });
+}
+
+/** @param {{id: string, name: string, source: string | null, graph: Graph, updated_at: number}} record */
+function enter({ id, name, source, graph, updated_at }) {
+  const entry = { id, name, source, updated_at, nodes: Object.keys(graph).length };
+  drafts.value = [entry, ...drafts.value.filter((each) => each.id !== id)].sort((a, b) => b.updated_at - a.updated_at);
+}
+
+/** Reads the list of drafts, and what was being worked on. @returns {Promise<void>} */
+export async function loadDrafts() {
+  const found = (await db.list("drafts")).map(([, record]) => record);
+  found.sort((a, b) => b.updated_at - a.updated_at);
+  drafts.value = found.map(({ id, name, source, graph, updated_at }) => ({
+    id,
+    name,
+    source,
+    updated_at,
+    nodes: Object.keys(graph).length,
+  }));
+  const current = await db.load("kv/current");
+  if (current) await openSaved(current);
+  for (const { id } of drafts.value.slice(HISTORIES)) void db.drop(`kv/history:${id}`);
+  for (const { id } of drafts.value.slice(MOST_DRAFTS)) await deleteDraft(id);
+}
+
+/**
+ * Puts a workflow in place of the draft that is open, which stays in the list.
+ * @param {{name: string, graph: Graph, source?: string | null, ui?: any}} body *ui* is the page's own document, kept for reference.
+ * @returns {string} Its id.
+ */
+export function openDraft({ name, graph, source = null, ui }) {
+  void saveNow();
+  const made = { id: randomId(8), name, graph, source, ...(ui === undefined ? {} : { ui }) };
+  place(made, fresh(graph), {}, null);
+  if (ui !== undefined) void db.save(`kv/ui:${made.id}`, ui).catch(() => {});
+  saveSoon();
+  return made.id;
+}
+
+/** @param {string} id @returns {Promise<boolean>} False if it is gone. */
+export async function openSaved(id) {
+  await saveNow();
+  const [record, steps, ui, before] = await Promise.all(
+    [`drafts/${id}`, `kv/history:${id}`, `kv/ui:${id}`, `kv/ran:${id}`].map((name) => db.load(name)),
+  );
+  if (!record) return false;
+  const past = steps?.steps?.[steps.at] ? steps : fresh(record.graph);
+  const graph = past.steps[past.at].graph;
+  place({ id, name: record.name, source: record.source, graph, ...(ui ? { ui } : {}) }, past, record.seeds ?? {}, before ?? null);
+  void db.save("kv/current", id).catch(() => {});
+  return true;
+}
+
+/**
+ * @param {Draft} made
+ * @param {import("../../core/types.js").History} past
+ * @param {Record<string, SeedMode>} seeds
+ * @param {import("./state.js").Ran | null} before
+ */
+function place(made, past, seeds, before) {
+  batch(() => {
+    draft.value = made;
+    history.value = past;
+    seedModes.value = seeds;
+    ran.value = before;
+    findings.value = [];
+    valid.value = null;
+    validation.value = "none";
+  });
+  edited();
+}
+
+function edited() {
+  for (const listener of listeners) listener();
+}
+
+/** @param {string} name */
+export function renameDraft(name) {
+  if (!draft.value || !name.trim()) return;
+  draft.value = { ...draft.value, name: name.trim() };
+  saveSoon();
+}
+
+/** Leaves the draft; it stays in the list. @returns {Promise<void>} */
+export async function closeDraft() {
+  await saveNow();
+  leave();
+  await db.drop("kv/current");
+}
+
+function leave() {
+  batch(() => {
+    draft.value = null;
+    history.value = null;
+    findings.value = [];
+    valid.value = null;
+    validation.value = "none";
+    ran.value = null;
+  });
+}
+
+/**
+ * Deletes a draft from this device.
+ * @param {string} id
+ * @returns {Promise<() => Promise<void>>} Puts it back.
+ */
+export async function deleteDraft(id) {
+  if (draft.value?.id === id) {
+    await saveNow();
+    leave();
+    await db.drop("kv/current");
+  }
+  const names = [`drafts/${id}`, `kv/history:${id}`, `kv/ui:${id}`, `kv/ran:${id}`];
+  const held = await Promise.all(names.map((name) => db.load(name)));
+  await Promise.all(names.map((name) => db.drop(name)));
+  drafts.value = drafts.value.filter((each) => each.id !== id);
+  return async () => {
+    await Promise.all(names.map((name, place) => (held[place] === undefined ? undefined : db.save(name, held[place]))));
+    if (held[0]) enter(held[0]);
+  };
+}
+
+/** A copy of the open draft becomes the open one. @param {string} name @returns {string | null} */
+export function copyDraft(name) {
+  const now = draft.value;
+  return now ? openDraft({ name, graph: now.graph, source: now.source, ui: now.ui }) : null;
+}
+
+/**
+ * Makes *graph* the draft's, as one step to undo. Edits with the same *key* in quick succession are one step.
+ * @param {Graph} graph
+ * @param {string | null} [key]
+ */
+export function commit(graph, key = null) {
+  const now = draft.value;
+  if (!now || graph === now.graph) return;
+  const past = push(history.value ?? fresh(now.graph), graph, { key, at: Date.now() });
+  show({ ...now, graph }, past);
+}
+
+/** Changes the graph without a step of its own, as a run does with seeds. @param {Graph} graph */
+export function amendDraft(graph) {
+  const now = draft.value;
+  if (!now || !history.value) return;
+  show({ ...now, graph }, amend(history.value, graph));
+}
+
+/** @param {Draft} now @param {import("../../core/types.js").History} past */
+function show(now, past) {
+  batch(() => {
+    draft.value = now;
+    history.value = past;
+  });
+  saveSoon();
+  edited();
+}
+
+/**
+ * Sets a value of a node, here and at once; undefined takes it away. Lists are wrapped as ComfyUI wants them.
+ * @param {string} id
+ * @param {string} name
+ * @param {any} value A link `[node, slot]` is not taken: connecting is a patch.
+ */
+export function setValue(id, name, value) {
+  const now = draft.value;
+  const node = now?.graph[id];
+  if (!now || !node) return;
+  const { [name]: old, ...rest } = node.inputs;
+  if (value === undefined) {
+    if (Object.hasOwn(node.inputs, name)) commit({ ...now.graph, [id]: { ...node, inputs: rest } }, `${id}.${name}`);
+    return;
+  }
+  const stored = Array.isArray(value) ? { __value__: value } : value;
+  if (Object.hasOwn(node.inputs, name) && Object.is(old, stored)) return;
+  commit({ ...now.graph, [id]: { ...node, inputs: { ...node.inputs, [name]: stored } } }, `${id}.${name}`);
+}
+
+/** @param {string} id @param {string} name @param {SeedMode} mode */
+export function setSeedMode(id, name, mode) {
+  seedModes.value = { ...seedModes.value, [`${id}.${name}`]: mode };
+  saveSoon();
+}
+
+/** What happens to a seed after a run. @param {string} id @param {string} name @param {string} [otherwise] What the node declares. @returns {SeedMode} */
+export function seedMode(id, name, otherwise = "randomize") {
+  return seedModes.value[`${id}.${name}`] ?? /** @type {SeedMode} */ (otherwise);
+}
+
+/** The value that an input had in the last run; undefined if there was none. @param {string} id @param {string} name */
+export function lastUsed(id, name) {
+  return ran.value?.graph[id]?.inputs[name];
+}
+
+/** @param {(past: import("../../core/types.js").History) => import("../../core/types.js").History} step */
+function travel(step) {
+  const now = draft.value;
+  const past = history.value;
+  if (!now || !past) return;
+  const after = step(past);
+  if (after === past || after.at === past.at) return;
+  show({ ...now, graph: after.steps[after.at].graph }, after);
+}
+
+export const undo = () => travel(stepBack);
+export const redo = () => travel(stepOn);
+
+/** @param {import("./state.js").Ran} body */
+export function noteRun(body) {
+  ran.value = body;
+  if (draft.value) void db.save(`kv/ran:${draft.value.id}`, body).catch(() => {});
+}

@@ -1,0 +1,103 @@
+/** The workflow as a list: its cards in order, branches beside each other as groups, and a quiet "+" between. */
+import { computed, html, useLayoutEffect, useRef } from "../../vendor/preact.js";
+import { branches, isLink, users } from "../../core/graph.js";
+import { catalog, t } from "../../io/store.js";
+import { IconButton } from "../../ui/basics.js";
+import { openAdd } from "./add.js";
+import { openNodeMenu } from "./menu.js";
+import { FlowCard } from "./nodecard.js";
+import { cardId, found, graph, lines, nameOf, opened, order, words } from "./state.js";
+
+/** @typedef {import("../../core/types.js").Branch} Branch */
+
+const groups = computed(() => branches(graph.value, order.value));
+
+/** By node, who it is linked with and what they are called: a card is drawn anew only when that changes. */
+const wires = computed(() => {
+  const by = users(graph.value);
+  return new Map(
+    order.value.map((id) => {
+      const from = Object.values(graph.value[id].inputs ?? {}).flatMap((value) => (isLink(value) ? [nameOf(value[0])] : []));
+      const to = (by.get(id) ?? []).map(({ target, name, slot }) => `${slot} ${name} ${target} ${nameOf(target)}`);
+      return [id, JSON.stringify([from, to])];
+    }),
+  );
+});
+
+/** The gap behind a card: what is added there goes behind it, before the next one. @param {{after: string, before?: string}} props */
+function Gap({ after, before }) {
+  const by = users(graph.value).get(after) ?? [];
+  const nothing = !catalog.value.get(graph.value[after]?.class_type)?.outputs.length;
+  const next = before !== undefined && (nothing || by.some(({ target }) => target === before)) ? before : undefined;
+  const place = nothing ? { before: next } : { after, before: next };
+  return html`<div class="gap">
+    <${IconButton} icon="plus" label=${t("flow.add_between")} aria-haspopup="dialog" onClick=${() => openAdd(place)} />
+  </div>`;
+}
+
+/** @param {{ids: string[]}} props */
+function List({ ids }) {
+  // Lines are for an overview: there the menu of a node adds behind it.
+  const bare = lines.value || words.value.trim() !== "";
+  return html`<ol class="cards" data-view=${lines.value ? "lines" : "cards"}>
+    ${ids.map(
+      (id, at) => html`<li key=${id}>
+        <${FlowCard} id=${id} line=${lines.value && !opened.value.has(id)} wires=${wires.value.get(id) ?? ""} />
+        ${!bare && html`<${Gap} after=${id} before=${ids[at + 1]} />`}
+      </li>`,
+    )}
+  </ol>`;
+}
+
+/** All cards are one stop of the Tab key: the one that was there last. @param {Element} box @param {Element | null} [at] */
+function rove(box, at = box.querySelector('article.card[tabindex="0"]') ?? box.querySelector("article.card")) {
+  for (const card of box.querySelectorAll('article.card[tabindex="0"]')) if (card !== at) card.setAttribute("tabindex", "-1");
+  at?.setAttribute("tabindex", "0");
+}
+
+/** Moves between cards with the arrow keys; Enter opens a card's menu. @param {KeyboardEvent} event */
+function key(event) {
+  const card = /** @type {HTMLElement} */ (event.target);
+  // Only while the card itself has the focus: inside it the keys are its fields'.
+  if (!card.matches("article.card")) return;
+  const id = card.id.slice(cardId("").length);
+  const all = /** @type {HTMLElement[]} */ ([.../** @type {HTMLElement} */ (event.currentTarget).querySelectorAll("article.card")]);
+  const to = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (to !== undefined) {
+    const next = all[all.indexOf(card) + to];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+    next.scrollIntoView({ block: "nearest" });
+  } else if (event.key === "Home" || event.key === "End") {
+    event.preventDefault();
+    all.at(event.key === "Home" ? 0 : -1)?.focus();
+  } else if (event.key === "Enter") {
+    event.preventDefault();
+    void openNodeMenu(id);
+  }
+}
+
+export function Cards() {
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    if (box.current) rove(box.current);
+  });
+  const shown = groups.value.map((one) => ({ ...one, ids: one.ids.filter((id) => found.value.has(id)) })).filter((one) => one.ids.length);
+  return html`<div
+    ref=${box}
+    class="flow-cards"
+    onKeyDown=${key}
+    onFocusIn=${(/** @type {any} */ event) => rove(event.currentTarget, event.target.closest("article.card") ?? undefined)}
+  >
+    ${shown.map((one) =>
+      one.label === null
+        ? html`<${List} key=${`trunk ${one.ids[0]}`} ids=${one.ids} />`
+        : html`<section key=${`${one.fork}${one.label}`} class="branch" aria-label=${t("flow.branch", { name: one.label })}>
+            <h2>${t("flow.branch", { name: one.label })}</h2>
+            <${List} ids=${one.ids} />
+          </section>`,
+    )}
+    ${!shown.length && html`<p class="muted">${t("flow.search_none", { query: words.value.trim() })}</p>`}
+  </div>`;
+}

@@ -1,0 +1,52 @@
+import { html } from "../../vendor/preact.js";
+import { online, t } from "../../io/store.js";
+import { Bar, Button, IconButton } from "../../ui/basics.js";
+import { Icon } from "../../ui/icons.js";
+import * as acts from "./acts.js";
+import { cureOf, finished, nameOf, pace, size, statusOf, ticking } from "./words.js";
+
+/** @typedef {import("../../core/types.js").Task} Task */
+
+/** @param {Task} task @returns {string} "checkpoints · 1.2 of 6.9 GB · 48 MB/s · 2 min left" */
+function factsOf(task) {
+  const { folder, received, size: whole, speed, skipped } = task.download ?? {};
+  /** @type {(string | false | null | undefined)[]} */
+  const parts = [folder];
+  if (finished(task)) parts.push(skipped ? t("tasks.was_here") : whole ? size(whole) : null);
+  else if (received || whole) parts.push(whole ? t("tasks.of_size", { done: size(received ?? 0), whole: size(whole) }) : size(received ?? 0));
+  if (speed) parts.push(pace(speed));
+  if (task.eta_s && speed) parts.push(t("tasks.left", { time: ticking(Math.max(1, task.eta_s)) }));
+  return parts.filter(Boolean).join(" · ");
+}
+
+/** @param {{task: Task}} props */
+export function DownloadRow({ task }) {
+  const name = nameOf(task);
+  const download = task.download ?? {};
+  const paused = download.phase === "paused";
+  const over = finished(task);
+  const whole = download.size;
+  const facts = factsOf(task);
+  const waits = task.status === "queued" && !paused;
+  return html`<li class="task-row task-download" data-state=${paused ? "paused" : task.status}>
+    <span class="task-mark"><${Icon} name="download" /></span>
+    <div class="task-main">
+      <a href=${`#/tasks/${task.id}`}><strong>${name}</strong></a>
+      <span class="task-sub"><span class="task-said" data-state=${task.status}>${statusOf(task)}</span>${facts && ` · ${facts}`}</span>
+      ${!over && !waits && html`<${Bar} value=${whole ? (download.received ?? 0) / whole : task.progress || null} label=${name} text=${facts} thin />`}
+      ${task.error && html`<span class="task-error">${task.error.message} ${cureOf(task.error)}</span>`}
+      ${!over && download.note && html`<span class="task-sub">${download.note}</span>`}
+      ${(task.status === "failed" || task.status === "cancelled") &&
+      html`<span><${Button} small icon="retry" disabled=${!online.value} onClick=${() => acts.again(task, true)}>${t("tasks.try_again")}<//></span>`}
+    </div>
+    ${!over && task.status !== "canceling" &&
+    html`<${IconButton}
+      icon=${paused ? "play" : "pause"}
+      label=${t(paused ? "tasks.resume_of" : "tasks.pause_of", { name })}
+      disabled=${!online.value}
+      onClick=${() => acts.hold(task.id, !paused)}
+    />`}
+    ${!over && html`<${IconButton} icon="close" label=${t("tasks.cancel_of", { name })} disabled=${!online.value || task.status === "canceling"} onClick=${() => acts.cancel(task)} />`}
+    ${over && html`<${IconButton} icon="close" label=${t("tasks.forget_of", { name })} disabled=${!online.value} onClick=${() => acts.forget(task)} />`}
+  </li>`;
+}
