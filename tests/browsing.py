@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def texts(language):
     return json.loads((APP / "locales" / f"{language}.json").read_text(encoding="utf-8"))
 
 
-HOST_LACKS = re.compile(r"^404: GET \S+/templates/index(\.zh)?\.json$")
-"""The sandbox has no templates of ComfyUI's own, and the app asks for them."""
+MEANT = re.compile(r"^404: GET \S+(/templates/index(\.zh)?\.json|/ext/tasks/[^/]+/preview\S*)$")
+"""The sandbox has no templates of ComfyUI's own; a preview may be gone with its run before it is asked for."""
 
 
 class App:
@@ -70,7 +71,7 @@ class App:
 
     def _answered(self, response):
         fault = f"{response.status}: {response.request.method} {response.url}"
-        if response.status >= 400 and not HOST_LACKS.match(fault):
+        if response.status >= 400 and not MEANT.match(fault):
             self.faults.append(fault)
 
     @contextmanager
@@ -197,14 +198,22 @@ class App:
     def run(self):
         self.page.get_by_role("navigation").get_by_role("button", name=self.t("ui.run"), exact=True).click()
 
-    def finished(self, count=1, seconds=30):
-        """Wait until so many tasks have ended."""
-        self.page.wait_for_function(
-            "async (count) => { const store = await import(new URL('io/store.js', location.href)); "
-            "return [...store.tasks.value.values()].filter((one) => store.FINISHED.has(one.status)).length >= count; }",
-            arg=count,
-            timeout=seconds * 1000,
+    def until(self, expression, seconds=40):
+        """Wait until an expression about the app's store is true; give its value."""
+        deadline = time.monotonic() + seconds
+        while not (found := self.state(expression)):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds} s: {expression}")
+            self.page.wait_for_timeout(100)
+        return found
+
+    def ended(self, status="succeeded"):
+        """Wait until the last run of the draft has ended, and so."""
+        found = self.until(
+            "store.lastRun.value && store.FINISHED.has(store.lastRun.value.status) && store.lastRun.value.status"
         )
+        if found != status:
+            raise AssertionError(f"the run {found}")
 
 
 def overflowing(page: Page) -> list[str]:

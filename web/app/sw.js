@@ -152,6 +152,7 @@ const SHELL = [
   "ui/picker.js",
   "ui/sheet.js",
   "ui/shell.js",
+  "ui/tabicon.js",
   "ui/texteditor.js",
   "ui/textfield.js",
   "ui/thumb.js",

@@ -3,6 +3,7 @@
  *
  * Whatever goes wrong is an ApiError with the server's code; where no answer came at all, the code is `OFFLINE`.
  */
+import { parseExact } from "../core/exact.js";
 
 /** What a server behind a proxy does not answer itself. */
 const GATEWAY = new Set([502, 503, 504]);
@@ -130,7 +131,9 @@ async function send(path, init) {
 async function bodyOf(response) {
   if (response.status === 204 || response.status === 304) return null;
   try {
-    return await response.json();
+    const text = await response.text();
+    // Seeds go beyond what numbers hold; the catalogue has no seeds, but limits, and those are compared as numbers.
+    return response.url.includes("/ext/catalog") ? JSON.parse(text) : parseExact(text);
   } catch (error) {
     if (error instanceof SyntaxError) throw new ApiError("BAD_ANSWER", "The answer is not JSON.", { status: response.status });
     // The connection broke in the middle of the body.

@@ -61,7 +61,9 @@ function Recent({ list, all }) {
 /** @param {{aside: boolean}} props */
 function List({ aside }) {
   const all = taskOrder.value.map((id) => /** @type {Task} */ (tasks.value.get(id)));
-  const now = all.filter((task) => active(task) || (isDownload(task) && !finished(task) && task.download?.phase !== "queued"));
+  const goes = (/** @type {Task} */ task) => active(task) || (isDownload(task) && !finished(task) && task.download?.phase !== "queued");
+  // Runs first: one of them is what most people came for.
+  const now = all.filter(goes).sort((a, b) => Number(isDownload(a)) - Number(isDownload(b)));
   const waiting = all.filter((task) => !finished(task) && !now.includes(task));
   const over = all.filter(finished);
   // "3 minutes ago" grows old by itself

@@ -11,7 +11,6 @@ import {
   route,
   run,
   running,
-  server,
   settings,
   t,
   tasks,
@@ -22,6 +21,7 @@ import {
 import { Banner, Button, IconButton, Ring, Skeleton } from "./basics.js";
 import { Icon } from "./icons.js";
 import { closeSheets, openMenu, openSheet, Sheet, Sheets } from "./sheet.js";
+import { showInTab } from "./tabicon.js";
 import { DoneBar, useTyping } from "./typing.js";
 import { Live, Toasts } from "./toast.js";
 
@@ -232,7 +232,6 @@ function useDocument() {
   const { theme, textSize } = settings.value;
   const language = locale.value;
   const done = activity.value;
-  const name = server.value?.name ?? "Backplane";
   useEffect(() => {
     const root = document.documentElement;
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
@@ -242,8 +241,11 @@ function useDocument() {
   }, [theme, textSize, language]);
   useEffect(() => {
     const title = top.value.title ?? t(`nav.${route.value.screen}`);
-    document.title = `${done === null ? "" : `${Math.floor(done * 100)} % · `}${title} · ${name}`;
-  }, [done, name, top.value, route.value, language]);
+    document.title = `${done === null ? "" : `${Math.floor(done * 100)} % · `}${title} · Backplane`;
+  }, [done, top.value, route.value, language]);
+  // Each twentieth is enough: every change makes the browser draw its tabs anew.
+  const shown = done === null ? null : Math.floor(done * 20) / 20;
+  useEffect(() => showInTab(shown), [shown]);
 }
 
 /** @param {{screens: Record<string, Load>}} props */

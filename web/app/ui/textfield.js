@@ -1,4 +1,5 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { parseExact } from "../core/exact.js";
 import { editText } from "./texteditor.js";
 import { Button } from "./basics.js";
 import { t } from "../io/store.js";
@@ -68,7 +69,7 @@ export function RawField({ field, id, onChange, onNote, describedby, invalid }) 
   const commit = () => {
     if (typed === null) return;
     try {
-      const value = typed.trim() === "" ? undefined : JSON.parse(typed);
+      const value = typed.trim() === "" ? undefined : parseExact(typed);
       setTyped(null);
       setBad(false);
       onNote(null);

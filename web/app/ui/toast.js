@@ -74,8 +74,7 @@ export function Live() {
       // What was so when the page was opened is no news.
       const fresh = serverNow() - Date.parse(task.created_at ?? "") < FRESH_MS;
       if (!before && !fresh) continue;
-      if (quarter) announce(t("live.progress", { percent: quarter }));
-      else if (quarter === null) announce(t(`live.${task.status}`));
+      announce(quarter ? t("live.progress", { percent: quarter }) : t(`live.${task.status}`));
     }
   }, [all]);
   return html`<div class="sr-only" role="status" aria-live="polite">${said.value}</div>`;

@@ -18,9 +18,10 @@ export function RunStrip() {
   const node = at === undefined ? null : task.nodes?.[at];
   const steps = node?.max != null && node.max > 1 ? t("flow.state_step", { value: node.value ?? 0, max: node.max }) : "";
   const ahead = Math.max(0, (task.queue_position ?? 1) - 1);
+  const waits = ahead ? t("flow.queued", { count: ahead }) : t("flow.queued_next");
   const text =
     task.status === "queued"
-      ? t("flow.queued", { count: ahead })
+      ? waits
       : task.status === "canceling"
         ? t("flow.canceling")
         : at === undefined

@@ -106,7 +106,7 @@ export function sourcesFor(graph, specs, order, id, type) {
 }
 
 /**
- * The inputs that a node of this class may stand for another, the likest first: by what is linked to it and from it now.
+ * The classes that may stand in a node's place, the likest first: by what is linked to it and from it now.
  * @param {Graph} graph @param {Specs} specs @param {string} id
  * @returns {NodeSpec[]}
  */
@@ -139,8 +139,6 @@ export function likest(graph, specs, id) {
     .sort((a, b) => b.sum - a.sum)
     .map(({ spec }) => spec);
 }
-
-/** A loader of the same kind next to another, in the direction of the workflow. @typedef {{id: string, slots: number[]}} Neighbour */
 
 /**
  * The chainable neighbour of a node: one of the same class that it takes from, or gives to.

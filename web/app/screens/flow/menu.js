@@ -47,7 +47,6 @@ export function openNodeMenu(id) {
     const result = await apply([{ op: "duplicate", node_id: id }]);
     if (result) toast({ key: "flow.duplicated", params: { name: nameOf(id) }, tone: "good" });
   };
-  const before = known ? t("flow.bypass_hint") : undefined;
   return choose(nameOf(id), [
     { id: "add", label: t("flow.add_behind"), icon: "plus", disabled: !known, run: () => openAdd({ after: id }) },
     { id: "replace", label: t("flow.replace"), icon: "swap", run: () => openReplace(id) },
@@ -58,7 +57,7 @@ export function openNodeMenu(id) {
     {
       id: "bypass",
       label: t(off ? "flow.unbypass" : "flow.bypass"),
-      hint: shows ? t("flow.bypass_not") : off ? undefined : before,
+      hint: shows ? t("flow.bypass_not") : off || !known ? undefined : t("flow.bypass_hint"),
       icon: "bypass",
       disabled: shows || !known,
       run: bypass,

@@ -152,4 +152,5 @@ effect(() => {
     opened.value = new Set();
     edits.value = {};
   });
+  scrollTo({ top: 0, behavior: "instant" });
 });

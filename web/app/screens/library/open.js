@@ -1,5 +1,6 @@
 /** Opening: from wherever a workflow is to a draft in the flow. */
 import { html, signal } from "../../vendor/preact.js";
+import { parseExact } from "../../core/exact.js";
 import { api } from "../../io/api.js";
 import { drop, load, save } from "../../io/db.js";
 import { ApiError, draft, go, online, openDraft, openSession, t, toast, toastError } from "../../io/store.js";
@@ -146,7 +147,7 @@ export async function importFile(file) {
     let document = null;
     if (text !== null) {
       try {
-        document = JSON.parse(text.replace(/^\uFEFF/, ""));
+        document = parseExact(text.replace(/^\uFEFF/, ""));
       } catch {
         throw new ApiError("INVALID_JSON", t("library.not_json"));
       }

@@ -29,24 +29,26 @@ export function DownloadRow({ task }) {
   const facts = factsOf(task);
   const waits = task.status === "queued" && !paused;
   return html`<li class="task-row task-download" data-state=${paused ? "paused" : task.status}>
-    <span class="task-mark"><${Icon} name="download" /></span>
-    <div class="task-main">
-      <a href=${`#/tasks/${task.id}`}><strong>${name}</strong></a>
-      <span class="task-sub"><span class="task-said" data-state=${task.status}>${statusOf(task)}</span>${facts && ` · ${facts}`}</span>
-      ${!over && !waits && html`<${Bar} value=${whole ? (download.received ?? 0) / whole : task.progress || null} label=${name} text=${facts} thin />`}
-      ${task.error && html`<span class="task-error">${task.error.message} ${cureOf(task.error)}</span>`}
-      ${!over && download.note && html`<span class="task-sub">${download.note}</span>`}
-      ${(task.status === "failed" || task.status === "cancelled") &&
-      html`<span><${Button} small icon="retry" disabled=${!online.value} onClick=${() => acts.again(task, true)}>${t("tasks.try_again")}<//></span>`}
+    <span class="task-mark" data-state=${task.status}><${Icon} name="download" /></span>
+    <a class="download-name" href=${`#/tasks/${task.id}`}><strong>${name}</strong></a>
+    <div class="download-acts">
+      ${!over && task.status !== "canceling" &&
+      html`<${IconButton}
+        icon=${paused ? "play" : "pause"}
+        label=${t(paused ? "tasks.resume_of" : "tasks.pause_of", { name })}
+        disabled=${!online.value}
+        onClick=${() => acts.hold(task.id, !paused)}
+      />`}
+      ${!over && html`<${IconButton} icon="close" label=${t("tasks.cancel_of", { name })} disabled=${!online.value || task.status === "canceling"} onClick=${() => acts.cancel(task)} />`}
+      ${over && html`<${IconButton} icon="close" label=${t("tasks.forget_of", { name })} disabled=${!online.value} onClick=${() => acts.forget(task)} />`}
     </div>
-    ${!over && task.status !== "canceling" &&
-    html`<${IconButton}
-      icon=${paused ? "play" : "pause"}
-      label=${t(paused ? "tasks.resume_of" : "tasks.pause_of", { name })}
-      disabled=${!online.value}
-      onClick=${() => acts.hold(task.id, !paused)}
-    />`}
-    ${!over && html`<${IconButton} icon="close" label=${t("tasks.cancel_of", { name })} disabled=${!online.value || task.status === "canceling"} onClick=${() => acts.cancel(task)} />`}
-    ${over && html`<${IconButton} icon="close" label=${t("tasks.forget_of", { name })} disabled=${!online.value} onClick=${() => acts.forget(task)} />`}
+    <div class="download-facts">
+      ${!over && !waits && html`<${Bar} value=${whole ? (download.received ?? 0) / whole : task.progress || null} label=${name} text=${facts} thin />`}
+      <p class="task-sub"><span class="task-said" data-state=${task.status}>${statusOf(task)}</span>${facts && ` · ${facts}`}</p>
+      ${task.error && html`<p class="task-error">${task.error.message} ${cureOf(task.error)}</p>`}
+      ${!over && download.note && html`<p class="task-sub">${download.note}</p>`}
+      ${(task.status === "failed" || task.status === "cancelled") &&
+      html`<p><${Button} small icon="retry" disabled=${!online.value} onClick=${() => acts.again(task, true)}>${t("tasks.try_again")}<//></p>`}
+    </div>
   </li>`;
 }

@@ -15,8 +15,8 @@ export function useNow(on) {
 const EVERY_MS = 700;
 
 /**
- * Give the address of a running task's latest preview image, null until one came. *beat* is anything that changes when
- * there may be a newer one. Fetched and not left to `src`: the route's address never changes, and the frame on show
+ * Give the address of a running task's latest preview image, null until one came. *beat* changes with each
+ * newer one; before the first there is nothing to ask for. Fetched and not left to `src`: the route's address never changes, and the frame on show
  * stays until the next one is whole.
  * @param {string} id
  * @param {unknown} beat
@@ -27,6 +27,7 @@ export function usePreview(id, beat) {
   const last = useRef({ at: 0, address: /** @type {string | null} */ (null), busy: false, gone: false });
 
   useEffect(() => {
+    if (!beat) return;
     const state = last.current;
     const wait = Math.max(0, state.at + EVERY_MS - Date.now());
     const timer = setTimeout(async () => {

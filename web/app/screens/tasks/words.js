@@ -89,11 +89,11 @@ export function ranFor(task, now = serverNow()) {
 /** @param {number} value */
 export const duration = (value) => seconds(value, locale.value);
 
+const WHOLE = /** @type {const} */ ({ style: "unit", unit: "second", unitDisplay: "narrow", maximumFractionDigits: 0 });
+
 /** Without tenths, for a time that goes on. @param {number} value */
 export const ticking = (value) =>
-  value < 60
-    ? new Intl.NumberFormat(tag(), { style: "unit", unit: "second", maximumFractionDigits: 0 }).format(Math.floor(value))
-    : seconds(value, locale.value);
+  value < 60 ? new Intl.NumberFormat(tag(), WHOLE).format(Math.floor(value)).replace(/(\d)s$/, "$1 s") : duration(value);
 
 /** @param {number} value */
 export const size = (value) => bytes(value, locale.value);
