@@ -1,5 +1,5 @@
 import { h, render } from "./vendor/preact.js";
-import { boot } from "./io/store.js";
+import { boot, settings } from "./io/store.js";
 import { Shell } from "./ui/shell.js";
 
 const screens = {
@@ -15,3 +15,5 @@ const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 // Texts and settings come first: without them every label would be its key for a moment.
 await boot();
 render(h(Shell, { screens }), root);
+// Who has notifications on wants them whichever screen is open.
+if (/** @type {any} */ (settings.value).notify) (await import("./screens/settings/notify.js")).followRuns();

@@ -15,9 +15,9 @@ export function useNow(on) {
 const EVERY_MS = 700;
 
 /**
- * Give the address of a running task's latest preview image, null until one came. *beat* changes with each
- * newer one; before the first there is nothing to ask for. Fetched and not left to `src`: the route's address never changes, and the frame on show
- * stays until the next one is whole.
+ * Give the address of a running task's latest preview image, null until one came. *beat* changes with each newer one;
+ * before the first there is nothing to ask for. Fetched and not left to `src`: the route's address never changes, and
+ * the frame on show stays until the next one is whole.
  * @param {string} id
  * @param {unknown} beat
  * @returns {string | null}

@@ -112,7 +112,8 @@ export const clock = (time) =>
 export function nodeName(task, id) {
   const node = task.nodes?.[id];
   if (!node) return `#${id}`;
-  return node.title || catalog.value.get(node.class_type)?.display_name || node.class_type;
+  // Of a node that only an event told of, not even the class is known yet.
+  return node.title || catalog.value.get(node.class_type)?.display_name || node.class_type || `#${id}`;
 }
 
 /** @param {Task} task @returns {string} "KSampler, step 13 of 20" */
