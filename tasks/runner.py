@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import ApiError, Unavailable
 from ..host.protocol import NewPrompt, PromptRejected, RunEnded
@@ -301,14 +301,16 @@ class Runner:
             with suppress(ApiError):  # if it cannot be written, its end will say so
                 await self._engine.begin(lease, at)
 
-        noting = asyncio.get_running_loop().create_task(note())
-        self._endings.add(noting)
-        noting.add_done_callback(self._endings.discard)
+        self._aside(note())
 
     def over(self, task: Task, event: RunEnded) -> None:
-        """The host says that a run is over: write it down."""
-        ending = asyncio.get_running_loop().create_task(self._conclude(task, event))
-        self._endings.add(ending)
+        """A run is over: write it down, once; of what is taken from its queue the host tells, too."""
+        if not task.over:
+            task.over = True
+            self._aside(self._conclude(task, event))
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        self._endings.add(ending := asyncio.get_running_loop().create_task(work))
         ending.add_done_callback(self._endings.discard)
 
     async def _conclude(self, task: Task, event: RunEnded, *, refused: bool = False) -> None:

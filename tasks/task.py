@@ -79,6 +79,8 @@ class Task:
     lease: Lease | None = None
     """The right to run it; None for a prompt of another client."""
     cancel_asked: bool = False
+    over: bool = False
+    """Whether its end is being written down."""
     version: int = 0
     """Counts the changes, for the ETag."""
 

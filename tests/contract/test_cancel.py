@@ -1,6 +1,7 @@
 """A cancel is true: gone at once if queued, over when it says so if running, and never another's."""
 
 import asyncio
+import time
 
 from graphs import node, salt, sleeping
 
@@ -95,3 +96,18 @@ async def test_a_prompt_that_is_deleted_from_the_queue_ends_cancelled(api):
     assert (await api.finish(waiting["id"]))[-1]["status"] == "cancelled"
     await api.post(f"/ext/tasks/{running['id']}/cancel", status=202)
     await api.finish(running["id"])
+
+
+async def test_a_task_that_is_cancelled_while_it_waits_in_comfyui_ends_once(api):
+    running, waiting = [await api.submit(sleeping(5)) for _ in range(2)]
+    await api.until(running["id"], lambda task: task["status"] == "running")
+    deadline = time.monotonic() + 20
+    while (await api.get("/ext/queue"))["comfyui"]["pending"] == 0:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    before = api.server.log.read_text(errors="replace").count("taken over")
+    for task in (waiting, running):
+        await api.post(f"/ext/tasks/{task['id']}/cancel", status=None)
+    for task in (waiting, running):
+        assert (await api.finish(task["id"]))[-1]["status"] == "cancelled"
+    assert api.server.log.read_text(errors="replace").count("taken over") == before

@@ -234,6 +234,23 @@ def test_the_page_names_files_that_are_there():
     assert sorted(styles - named) == []
 
 
+def test_the_page_fetches_what_the_first_screen_needs_at_once():
+    """Else the browser learns of each file from the one before: on a phone that is a second."""
+    page = (APP / "index.html").read_text(encoding="utf-8")
+    listed = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page)
+    needed: list[Path] = []
+    waiting = [APP / "main.js", APP / "screens" / "flow.js"]
+    while waiting:
+        path = waiting.pop()
+        if path in needed:
+            continue
+        needed.append(path)
+        if "vendor" not in path.parts:
+            static = re.findall(r'^(?:import|export)\b[^;"]*?"(\.[^"]+)"', CODE[path], re.MULTILINE)
+            waiting += [(path.parent / name).resolve() for name in static]
+    assert sorted(listed) == sorted(path.relative_to(APP).as_posix() for path in needed if path.name != "main.js")
+
+
 def test_what_is_vendored_is_what_its_readme_says():
     told = (APP / "vendor" / "README.md").read_text(encoding="utf-8")
     for path in sorted((APP / "vendor").glob("*.js")):

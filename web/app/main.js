@@ -15,5 +15,11 @@ const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 // Texts and settings come first: without them every label would be its key for a moment.
 await boot();
 render(h(Shell, { screens }), root);
+/** @param {() => void} work */
+const whenIdle = (work) => ("requestIdleCallback" in globalThis ? requestIdleCallback(work) : setTimeout(work, 500));
+// The other screens, before they are asked for: the server may be gone by then, and on plain http nothing else keeps them.
+whenIdle(async () => {
+  for (const load of Object.values(screens)) await load().catch(() => {});
+});
 // Who has notifications on wants them whichever screen is open.
 if (/** @type {any} */ (settings.value).notify) (await import("./screens/settings/notify.js")).followRuns();

@@ -18,7 +18,7 @@ const SPECS = [
     pack: "core",
     inputs: [],
     params: [
-      { name: "seed", type: "INT", required: true, default: 0, min: 0, max: 18446744073709551615, control_after_generate: true },
+      { name: "seed", type: "INT", required: true, default: 0, min: 0, max: 2 ** 64, control_after_generate: true },
       { name: "steps", type: "INT", required: true, default: 20, min: 1, max: 10000 },
     ],
     outputs: [{ name: "LATENT", type: "LATENT" }],

@@ -135,6 +135,8 @@ async function bodyOf(response) {
     // Seeds go beyond what numbers hold; the catalogue has no seeds, but limits, and those are compared as numbers.
     return response.url.includes("/ext/catalog") ? JSON.parse(text) : parseExact(text);
   } catch (error) {
+    // Who asked does not want it any more; that says nothing about the server.
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
     if (error instanceof SyntaxError) throw new ApiError("BAD_ANSWER", "The answer is not JSON.", { status: response.status });
     // The connection broke in the middle of the body.
     tellReach(false);

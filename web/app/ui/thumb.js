@@ -43,8 +43,8 @@ export function Thumb({ task, n, alt, square, width, eager, retry }) {
         : html`<${Icon} name="image" /><span class="sr-only">${name || t("thumb.broken")}</span>`}
     </span>`;
   }
-  // The number makes the browser ask again; the server does not look at it.
-  const again = attempt ? `&again=${attempt}` : "";
+  // Another fragment makes the browser ask again; the server never sees it.
+  const again = attempt ? `#again=${attempt}` : "";
   return html`<span class="thumb" data-state=${state} style=${{ aspectRatio: ratio }}>
     <img
       src=${thumbUrl(task.id, n, width) + again}

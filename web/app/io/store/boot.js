@@ -1,4 +1,5 @@
 /** Starts the app: what is on the device first, then the server. */
+import { effect } from "../../vendor/preact.js";
 import { api, ApiError } from "../api.js";
 import { follow } from "../stream.js";
 import { followInstall } from "../pwa.js";
@@ -10,6 +11,9 @@ import { catalogState, online, queue, server, stream, tasks } from "./state.js";
 import { openSession, queueMoved, reconcile, settle, told, unfinished } from "./tasks.js";
 import { toastError } from "./toasts.js";
 import "./checks.js";
+
+/** Between two tries to reach a server that did not answer. */
+const AGAIN_MS = 4000;
 
 /** @type {Set<(data: any) => void>} */
 const sessionListeners = new Set();
@@ -45,6 +49,7 @@ async function start() {
   addEventListener("offline", () => {
     online.value = false;
   });
+  askAgain();
   void ask();
   void openShared();
 }
@@ -96,6 +101,15 @@ function onState(state) {
     if (opened > 1 || !server.value) void ask();
   }
   if (state === "lost") void probe();
+}
+
+/** One request may fail while the stream goes on: then nothing else would ever say that the server is there. */
+function askAgain() {
+  effect(() => {
+    if (online.value) return;
+    const timer = setInterval(() => document.visibilityState === "visible" && void probe(), AGAIN_MS);
+    return () => clearInterval(timer);
+  });
 }
 
 /** A stream that broke is not a server that is gone: one small request tells. */

@@ -1,6 +1,6 @@
 /** What the server finds wrong with the draft: asked shortly after each edit, and before a run. */
 import { batch } from "../../vendor/preact.js";
-import { api, ApiError } from "../api.js";
+import { api } from "../api.js";
 import { onEdit } from "./draft.js";
 import { draft, findings, online, valid, validation } from "./state.js";
 

@@ -1,7 +1,7 @@
 /** The drafts on this device: the workflows that were worked on, the one changed last first. */
 import { html } from "../../vendor/preact.js";
 import { ago } from "../../core/format.js";
-import { closeDraft, copyDraft, deleteDraft, draft, drafts, go, locale, openSaved, renameDraft, t, toast, toastError } from "../../io/store.js";
+import { closeDraft, copyDraft, deleteDraft, draft, go, locale, openSaved, renameDraft, t, toast, toastError } from "../../io/store.js";
 import { Badge, IconButton } from "../../ui/basics.js";
 import { Icon } from "../../ui/icons.js";
 import { openMenu } from "../../ui/sheet.js";

@@ -3,7 +3,7 @@ import { html, useEffect, useId, useRef, useState } from "../../vendor/preact.js
 import { bytes } from "../../core/format.js";
 import { api } from "../../io/api.js";
 import { locale, models, online, t } from "../../io/store.js";
-import { Badge, Banner, Button, Select, Skeleton, Switch } from "../../ui/basics.js";
+import { Banner, Button, Select, Skeleton, Switch } from "../../ui/basics.js";
 import { openSheet, Sheet } from "../../ui/sheet.js";
 import { begin } from "./progress.js";
 import { Problem, webLink } from "./problem.js";

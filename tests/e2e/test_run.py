@@ -1,0 +1,201 @@
+"""Running: from a finding to the gallery, through cuts of the connection and reloads."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from browsing import expect
+from cutting import Wire
+
+SERVER = {"options": ["--step-seconds", "0.05"]}
+
+
+def workflow(*, steps=20, seed=1, text="a red boat", checkpoint="v1-5-pruned-emaonly-fp16.safetensors"):
+    return {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": text, "clip": ["1", 1]}},
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["1", 1]}},
+        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "5": {
+            "class_type": "KSampler",
+            "inputs": {
+                **{"seed": seed, "steps": steps, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal"},
+                **{"denoise": 1.0, "model": ["1", 0], "positive": ["2", 0], "negative": ["3", 0]},
+                "latent_image": ["4", 0],
+            },
+        },
+        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
+        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "e2e"}},
+    }
+
+
+def test_from_a_finding_to_the_gallery(app):
+    app.open_graph(workflow(checkpoint="v1-5-pruned-emaonly.safetensors", seed=11), "First run")
+    loader = app.card("1")
+    expect(loader).to_have_attribute("data-state", "invalid")
+    loader.get_by_role("button", name=app.t("fix.use")).click()
+    expect(loader).not_to_have_attribute("data-state", "invalid")
+    assert app.graph()["1"]["inputs"]["ckpt_name"] == "v1-5-pruned-emaonly-fp16.safetensors"
+    app.run()
+    sampler = app.card("5")
+    expect(sampler).to_have_attribute("data-state", "running", timeout=15_000)
+    expect(sampler.get_by_role("progressbar")).to_be_visible()
+    expect(sampler.get_by_text(re.compile(app.t("flow.state_step", value=r"\d+", max=20)))).to_be_visible()
+    expect(sampler.get_by_role("img", name=app.pattern("flow.preview_of"))).to_be_visible()
+    app.ended()
+    last = app.page.get_by_role("region", name=app.pattern("flow.last_run"))
+    expect(last).to_be_visible()
+    expect(last.get_by_text("KSampler").first).to_be_visible()
+    expect(app.card("7").get_by_role("link", name=app.t("flow.result", n=1))).to_be_visible()
+    app.show("gallery")
+    tile = app.page.get_by_role("list", name=app.pattern("gallery.results")).or_(app.page.locator(".grid-cells")).first.get_by_role("button").first
+    tile.click()
+    viewer = app.page.get_by_role("dialog", name=app.t("gallery.viewer"))
+    expect(viewer.locator("img").first).to_be_visible()
+    viewer.get_by_role("button", name=app.t("gallery.favourite")).click()
+    expect(viewer.get_by_role("button", name=app.t("gallery.favourite"))).to_have_attribute("aria-pressed", "true")
+    viewer.get_by_role("button", name=app.t("ui.close"), exact=True).click()
+    app.page.get_by_role("group", name=app.t("gallery.filters")).get_by_role("button", name=app.t("gallery.favourites")).click()
+    expect(app.page.locator(".grid-cells").get_by_role("button")).to_have_count(1)
+
+
+def test_the_problems_are_shown_before_anything_is_queued(app):
+    graph = workflow()
+    del graph["6"]["inputs"]["vae"]
+    app.open_graph(graph)
+    app.run()
+    sheet = app.sheet()
+    expect(sheet.get_by_role("heading", name=app.t("flow.problems"))).to_be_visible()
+    sheet.get_by_role("button", name=re.compile("#6")).click()
+    app.closed()
+    expect(app.card("6")).to_be_in_viewport()
+    assert app.state("store.tasks.value.size") == 0 or app.state("!store.lastRun.value")
+
+
+def test_a_run_is_told_on_the_tasks_screen_with_its_timeline(app):
+    app.open_graph(workflow(seed=12), "With a timeline")
+    app.run()
+    app.show("tasks")
+    expect(app.page.get_by_role("progressbar").first).to_be_visible()
+    app.ended()
+    recent = app.page.get_by_role("region", name=app.t("tasks.recent"))
+    recent.get_by_role("link", name=re.compile("With a timeline")).or_(recent.get_by_text("With a timeline")).first.click()
+    expect(app.page).to_have_url(re.compile("#/tasks/"))
+    expect(app.page.get_by_text(re.compile(app.t("timeline.slowest", title="KSampler", percent=r"\d+")))).to_be_visible()
+    app.press_on_page("timeline.as_table")
+    expect(app.page.get_by_role("table").get_by_role("row", name=re.compile("KSampler"))).to_be_visible()
+
+
+def test_a_run_can_be_stopped(app):
+    app.open_graph(workflow(seed=13, steps=200))
+    app.run()
+    expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
+    app.press_on_page("flow.cancel_run")
+    app.ended("cancelled")
+
+
+def test_the_queue_can_be_reordered_and_emptied(app):
+    app.open_graph(workflow(seed=14, steps=100), "Long")
+    app.run()
+    expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
+    # The next one is ComfyUI's already, and keeps its place.
+    for seed, name in ((15, "Second"), (16, "Third"), (17, "Fourth")):
+        app.open_graph(workflow(seed=seed), name)
+        app.run()
+        app.until("store.lastRun.value")
+    app.show("tasks")
+    waiting = app.page.get_by_role("region", name=re.compile(app.t("tasks.queued")))
+    expect(waiting.get_by_role("listitem")).to_have_count(3)
+    waiting.get_by_role("button", name=app.t("tasks.to_front_of", name="Fourth")).click()
+    expect(waiting.get_by_role("listitem").nth(1)).to_contain_text("Fourth")
+    app.ended()
+
+
+@pytest.fixture
+def wire(server):
+    with Wire(urlsplit(server.url).port) as made:
+        yield made
+
+
+def test_a_cut_wire_in_mid_run_loses_nothing(wire, pages):
+    app = pages(url=f"http://127.0.0.1:{wire.port}").goto()
+    app.open_graph(workflow(seed=27, steps=100))
+    app.run()
+    expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
+    with app.expecting("ERR_", "fetch"):
+        wire.cut()
+        expect(app.page.get_by_text(app.t("ui.offline"))).to_be_visible(timeout=20_000)
+        field = app.card("2").get_by_label("text", exact=True).first
+        field.fill("typed without a server")
+        field.blur()
+        app.page.wait_for_timeout(4000)
+        wire.mend()
+        expect(app.page.get_by_text(app.t("ui.offline"))).to_have_count(0, timeout=40_000)
+        app.ended()
+    assert app.graph()["2"]["inputs"]["text"] == "typed without a server"
+    expect(app.page.get_by_role("region", name=app.pattern("flow.last_run"))).to_be_visible()
+
+
+def test_a_reload_in_mid_run_finds_the_run_again(app):
+    app.open_graph(workflow(seed=18, steps=100))
+    app.run()
+    expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
+    app.page.reload()
+    expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
+    app.ended()
+
+
+def test_what_changed_since_the_last_run_is_told(app):
+    app.open_graph(workflow(seed=19), "Changes")
+    app.run()
+    app.ended()
+    field = app.card("2").get_by_label("text", exact=True).first
+    field.fill("a blue boat")
+    field.blur()
+    app.press_on_page("flow.changed", count=1)
+    expect(app.sheet().get_by_text("a blue boat")).to_be_visible()
+    expect(app.sheet().get_by_text("a red boat")).to_be_visible()
+
+
+@pytest.mark.parametrize("how", ["load", "viewer"])
+def test_a_results_workflow_is_opened_again(app, how):
+    app.open_graph(workflow(seed=20, text=f"made to be opened by {how}"), f"Opened {how}")
+    app.run()
+    app.ended()
+    task = app.state("store.lastRun.value.id")
+    app.open_graph(workflow(seed=1), "Another")
+    if how == "load":
+        app.goto(f"/tasks/{task}")
+        app.press_on_page("tasks.load_workflow")
+    else:
+        app.show("gallery")
+        app.page.locator(".grid-cells").get_by_role("button").first.click()
+        viewer = app.page.get_by_role("dialog", name=app.t("gallery.viewer"))
+        viewer.get_by_role("button", name=app.t("gallery.more"), exact=True).click()
+        app.entry(app.t("gallery.load_workflow")).click()
+    expect(app.page.locator(".shell[data-screen=flow]")).to_be_visible()
+    app.all_cards()
+    assert app.graph()["2"]["inputs"]["text"] == f"made to be opened by {how}"
+
+
+def test_deleted_results_come_back_with_undo(app):
+    app.open_graph(workflow(seed=21))
+    app.run()
+    app.ended()
+    app.show("gallery")
+    expect(app.page.locator(".grid-cells").get_by_role("button").first).to_be_visible()
+    app.page.locator(".grid-cells").get_by_role("button").first.click()
+    viewer = app.page.get_by_role("dialog", name=app.t("gallery.viewer"))
+    viewer.get_by_role("button", name=app.t("gallery.delete"), exact=True).click()
+    expect(viewer.get_by_text(app.t("gallery.deleted", count=1)).first).to_be_visible()
+    viewer.get_by_role("button", name=app.t("gallery.undo"), exact=True).click()
+    viewer.get_by_role("button", name=app.t("ui.close"), exact=True).click()
+    assert app.state("store.lastRun.value.outputs.filter((one) => one.deleted).length") == 0
+
+
+def test_a_wide_window_shows_the_flow_and_the_tasks_side_by_side(desktop):
+    desktop.open_graph(workflow(seed=22), "Wide")
+    desktop.run()
+    expect(desktop.page.get_by_role("complementary", name=desktop.t("nav.tasks")).get_by_role("progressbar").first).to_be_visible()
+    desktop.ended()
+    expect(desktop.page.locator("article").first).to_be_visible()

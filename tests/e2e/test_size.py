@@ -1,0 +1,38 @@
+"""What the first visit costs, in bytes; how long it takes is measured by bench/app.py."""
+
+from browsing import expect
+
+BUDGET = 300_000
+"""Bytes over the wire, headers and all, until the app can be used. The other screens follow when it has nothing else to do."""
+
+
+def test_the_first_visit_is_small(pages):
+    app = pages()
+    session = app.page.context.new_cdp_session(app.page)
+    session.send("Network.enable")
+    sizes, names = {}, {}
+    session.on("Network.requestWillBeSent", lambda event: names.update({event["requestId"]: event["request"]["url"]}))
+    session.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
+    app.goto()
+    expect(app.page.get_by_role("heading", name=app.t("flow.empty_title"))).to_be_visible()
+    assert app.page.locator("[aria-busy=true]").count() == 0
+    usable = sum(sizes.values())
+    app.until("performance.getEntriesByType('resource').some((one) => one.name.endsWith('/screens/settings.js'))")
+    app.page.wait_for_timeout(500)
+    everything = sum(sizes.values())
+    largest = sorted(((size, names.get(key, "")) for key, size in sizes.items()), reverse=True)[:8]
+    assert usable < BUDGET, largest
+    assert everything < BUDGET * 1.3, largest
+    print(f"{usable} bytes until it can be used, {everything} with the other screens, {len(sizes)} requests")
+
+
+def test_a_second_visit_asks_only_whether_anything_changed(pages):
+    app = pages(service_workers="block")
+    app.goto()
+    app.until("performance.getEntriesByType('resource').some((one) => one.name.endsWith('/screens/settings.js'))")
+    app.page.reload()
+    app.ready()
+    sizes = app.page.evaluate(
+        "() => performance.getEntriesByType('resource').filter((one) => new URL(one.name).pathname.includes('/ext/app/')).map((one) => one.encodedBodySize && one.transferSize)"
+    )
+    assert max(sizes) < 1000, "a file of the app was sent again, though nothing changed"
