@@ -7,7 +7,7 @@ import { Icon } from "../../ui/icons.js";
 import { openMenu } from "../../ui/sheet.js";
 import { askName } from "./keep.js";
 
-/** @typedef {(typeof drafts.value)[number]} Entry */
+/** @typedef {(typeof import("../../io/store.js").drafts.value)[number]} Entry */
 
 /** @param {string} id */
 async function open(id) {
