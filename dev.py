@@ -402,8 +402,6 @@ def test(arguments: list[str]) -> int:
             "web",
             "tests/web",
         ]
-        # Each worker has a browser and a server; playwright's event loop bears no other beside it.
-        steps["browser"] = [*run, "pytest", "-n", "2", "--dist", "loadfile", "-m", "e2e"]
     # Without this, pyright asks the package index for a newer version at every start.
     environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     results: list[tuple[str, bool, float]] = []

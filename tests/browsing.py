@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, expect
 from servers import CONTRACT_PACK, FAULT_PACK, free_port, running, sandbox_command
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "web" / "app"
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
 
-PHONE = {
+PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 1,
     "is_mobile": True,
@@ -24,7 +25,7 @@ PHONE = {
     "user_agent": "Mozilla/5.0 (Linux; Android 14; Pixel 7) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/150.0.0.0 Mobile Safari/537.36",
 }
-DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 
 
 def chromium() -> str | None:
@@ -32,7 +33,13 @@ def chromium() -> str | None:
     named = os.environ.get("CHROMIUM")
     if named:
         return shutil.which(named)
-    names = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "chromium", "google-chrome", "google-chrome-stable"]
+    names = [
+        "/usr/bin/chromium",
+        "/usr/bin/chromium-browser",
+        "chromium",
+        "google-chrome",
+        "google-chrome-stable",
+    ]
     return next(filter(None, map(shutil.which, names)), None)
 
 
@@ -53,7 +60,7 @@ def sandbox(folder, *options, port=None, **environ):
         yield Server(url, folder / "data")
 
 
-def texts(language):
+def texts(language: str) -> dict[str, Any]:
     return json.loads((APP / "locales" / f"{language}.json").read_text(encoding="utf-8"))
 
 
@@ -101,7 +108,11 @@ class App:
             yield
             self.page.wait_for_timeout(50)
         finally:
-            new = [one for one in self.faults[already:] if not any(re.search(pattern, one) for pattern in patterns)]
+            new = [
+                one
+                for one in self.faults[already:]
+                if not any(re.search(pattern, one) for pattern in patterns)
+            ]
             self.faults[already:] = new
 
     def check(self):
@@ -128,7 +139,7 @@ class App:
 
     # --- going places ---
 
-    def goto(self, path="/flow", *, search=""):
+    def goto(self, path: str = "/flow", *, search: str = "") -> "App":
         self.page.goto(f"{self.url}/ext/app/{search}#{path}")
         self.ready()
         return self
@@ -142,7 +153,9 @@ class App:
         done = self.page.get_by_role("button", name=self.t("ui.done"), exact=True)
         if done.is_visible():  # the dock makes room for a keyboard
             done.click()
-        link = self.page.get_by_role("navigation").get_by_role("link", name=re.compile(f"^{self.t(f'nav.{screen}')}"))
+        link = self.page.get_by_role("navigation").get_by_role(
+            "link", name=re.compile(f"^{self.t(f'nav.{screen}')}")
+        )
         if link.count() and link.is_visible():
             link.click()
         else:
@@ -150,16 +163,18 @@ class App:
             self.sheet().get_by_role("button", name=self.t(f"nav.{screen}")).click()
         expect(self.page.locator(f".shell[data-screen={screen}]")).to_be_visible()
 
-    def state(self, expression):
+    def state(self, expression: str) -> Any:
         """Evaluate with the app's store as ``store``."""
         return self.page.evaluate(
-            "async () => { const store = await import(new URL('io/store.js', location.href)); return (" + expression + "); }"
+            "async () => { const store = await import(new URL('io/store.js', location.href)); return ("
+            + expression
+            + "); }"
         )
 
     def graph(self):
         return self.state("store.draft.value.graph")
 
-    def open_graph(self, graph, name="Test"):
+    def open_graph(self, graph: dict[str, Any], name: str = "Test") -> None:
         """Have a workflow open without the ways that lead there, which have tests of their own."""
         self.page.evaluate(
             "async ([graph, name]) => { const store = await import(new URL('io/store.js', location.href)); "
@@ -173,7 +188,9 @@ class App:
         title = self.t(f"template.{key}")
         self.show("library")
         self.page.get_by_role("searchbox", name=self.t("library.search")).fill(title)
-        self.page.get_by_role("region", name=self.t("library.group_templates")).get_by_role("button", name=title).first.click()
+        self.page.get_by_role("region", name=self.t("library.group_templates")).get_by_role(
+            "button", name=title
+        ).first.click()
         self.press("library.open_flow")
         self.all_cards()
 

@@ -6,7 +6,7 @@ import threading
 
 
 class Wire:
-    """Leads to *port* from its own ``port``. While it is cut, what is open breaks and what is new is refused."""
+    """Leads to *port* from its own ``port``. While it is cut, what is open breaks, what is new is refused."""
 
     def __init__(self, port):
         self._target = ("127.0.0.1", port)

@@ -32,9 +32,7 @@ def forget_some(tx: Transaction, retention: Retention, now: float) -> int:
     return done
 
 
-_UNMARKED = (
-    "NOT EXISTS (SELECT 1 FROM marks m WHERE m.seq=t.seq AND (m.favourite=1 OR m.rating IS NOT NULL))"
-)
+_UNMARKED = "NOT EXISTS (SELECT 1 FROM marks m WHERE m.seq=t.seq AND (m.favourite=1 OR m.rating IS NOT NULL))"
 
 
 def forget_answers(tx: Transaction, now: float) -> int:

@@ -47,7 +47,12 @@ def pages(browser, server):
 
     def open_page(profile=PHONE, *, url=None, language="en", **options):
         context = browser.new_context(
-            **{**profile, "locale": "zh-CN" if language == "zh" else "en-US", "reduced_motion": "reduce", **options}
+            **{
+                **profile,
+                "locale": "zh-CN" if language == "zh" else "en-US",
+                "reduced_motion": "reduce",
+                **options,
+            }
         )
         context.set_default_timeout(10_000)
         app = App(context.new_page(), url or server.url, language)

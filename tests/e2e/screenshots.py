@@ -23,7 +23,11 @@ MOST = 40_000
 def keep(app, name):
     """Write what the page shows as a small WebP."""
     app.page.evaluate("() => document.activeElement?.blur()")
-    shot = Image.open(io.BytesIO(app.page.screenshot())).convert("RGB").resize((390, 844), Image.Resampling.LANCZOS)
+    shot = (
+        Image.open(io.BytesIO(app.page.screenshot()))
+        .convert("RGB")
+        .resize((390, 844), Image.Resampling.LANCZOS)
+    )
     for quality in (86, 78, 70, 60, 50, 40):
         made = io.BytesIO()
         shot.save(made, "WEBP", quality=quality, method=6)
@@ -45,7 +49,21 @@ def quiet(app):
 def portrait(app):
     """Open a text-to-image workflow with names as a person gives them."""
     app.open_template("text_to_image_sd15")
-    app.state("store.renameDraft(document.documentElement.lang === 'en' ? 'Portrait, SD 1.5' : '肖像，SD 1.5')")
+    app.state(
+        "store.renameDraft(document.documentElement.lang === 'en' ? 'Lighthouse, SD 1.5' : '灯塔 SD 1.5')"
+    )
+
+
+def fill(app):
+    """Have the server make pictures, so that the gallery is one."""
+    portrait(app)
+    sampler = next(key for key, node in app.graph().items() if node["class_type"] == "KSampler")
+    for seed in (7, 21, 42, 77, 123, 256, 512):
+        app.state(f"store.setParam('{sampler}', 'seed', {seed})")
+        app.state(f"store.setParam('{sampler}', 'steps', 2)")
+        app.run()
+        app.page.wait_for_timeout(300)
+        app.ended()
 
 
 def series(app, theme, language):
@@ -54,8 +72,9 @@ def series(app, theme, language):
     portrait(app)
     app.run()
     expect(app.card("5")).to_have_attribute("data-state", "running", timeout=20_000)
-    app.card("5").scroll_into_view_if_needed()
-    app.page.wait_for_timeout(1200)
+    quiet(app)
+    app.card("5").evaluate("(card) => scrollTo(0, card.getBoundingClientRect().top + scrollY - 150)")
+    app.page.wait_for_timeout(500)
     keep(app, name.format("running"))
     app.ended()
     quiet(app)
@@ -83,20 +102,26 @@ def main():
     if path is None:
         sys.exit("There is no Chromium: name one with CHROMIUM.")
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        with sandbox(Path(folder), "--step-seconds", "0.12") as server:
-            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            for language in ("en", "zh"):
-                for theme in ("dark", "light"):
-                    context = browser.new_context(
-                        **{**PHONE, "device_scale_factor": 2},
-                        locale="zh-CN" if language == "zh" else "en-US",
-                        color_scheme=theme,
-                        reduced_motion="reduce",
-                    )
-                    series(App(context.new_page(), server.url, language).goto(), theme, language)
-                    context.close()
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        sandbox(Path(folder), "--step-seconds", "0.12") as server,
+    ):
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        context = browser.new_context(**PHONE, locale="en-US")
+        fill(App(context.new_page(), server.url).goto())
+        context.close()
+        for language in ("en", "zh"):
+            for theme in ("dark", "light"):
+                context = browser.new_context(
+                    **{**PHONE, "device_scale_factor": 2},
+                    locale="zh-CN" if language == "zh" else "en-US",
+                    color_scheme=theme,
+                    reduced_motion="reduce",
+                )
+                series(App(context.new_page(), server.url, language).goto(), theme, language)
+                context.close()
+        browser.close()
 
 
 if __name__ == "__main__":

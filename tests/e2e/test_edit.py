@@ -28,7 +28,9 @@ def node_of(graph, class_type):
 def pick(app, name):
     """Choose a node class by its name in the sheet that is open."""
     app.sheet().get_by_role("searchbox", name=app.t("flow.search_nodes")).fill(name)
-    app.sheet().get_by_role("list", name=app.t("flow.search_results")).get_by_role("button", name=name).first.click()
+    app.sheet().get_by_role("list", name=app.t("flow.search_results")).get_by_role(
+        "button", name=name
+    ).first.click()
 
 
 def applied(app, key):
@@ -39,7 +41,9 @@ def applied(app, key):
 
 
 def test_a_template_opens_as_cards_in_the_order_of_the_work(flow):
-    titles = flow.page.get_by_role("article").evaluate_all("all => all.map((one) => one.id.replace('node-', ''))")
+    titles = flow.page.get_by_role("article").evaluate_all(
+        "all => all.map((one) => one.id.replace('node-', ''))"
+    )
     graph = flow.graph()
     assert sorted(titles) == sorted(graph)
     for node_id, node in graph.items():
@@ -246,8 +250,14 @@ def test_the_back_button_closes_a_sheet_and_not_the_page(flow):
 
 def test_an_unknown_node_keeps_its_values_and_can_be_replaced(app):
     graph = {
-        "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 255}},
-        "2": {"class_type": "NoSuchNode", "inputs": {"image": ["1", 0], "strange": {"a": [1, 2]}, "number": 4}},
+        "1": {
+            "class_type": "EmptyImage",
+            "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 255},
+        },
+        "2": {
+            "class_type": "NoSuchNode",
+            "inputs": {"image": ["1", 0], "strange": {"a": [1, 2]}, "number": 4},
+        },
         "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
     }
     app.open_graph(graph)

@@ -8,7 +8,6 @@ from browsing import DESKTOP, PHONE, App, expect, overflowing
 
 SERVER = {"options": ["--step-seconds", "0.01"]}
 SCREENS = ["flow", "tasks", "gallery", "models", "library", "settings"]
-LEFT_OUT = {"rules": {"color-contrast-enhanced": {"enabled": False}}}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,7 +26,8 @@ def filled(pages, profile=PHONE, *, search="", settings=None, **options):
     app = pages(profile, **options).goto(search=search)
     if settings:
         app.page.evaluate(
-            "async (part) => (await import(new URL('io/store.js', location.href))).saveSettings(part)", settings
+            "async (part) => (await import(new URL('io/store.js', location.href))).saveSettings(part)",
+            settings,
         )
     app.page.evaluate(
         """async () => {
@@ -43,7 +43,10 @@ def filled(pages, profile=PHONE, *, search="", settings=None, **options):
 
 def problems(app):
     """Give what axe finds, one line each."""
-    found = Axe().run(app.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+    found = Axe().run(
+        app.page,
+        options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+    )
     return [
         f"{one['id']} ({one['impact']}): {node['html'][:140]} — {(node['failureSummary'] or '').splitlines()[-1][:160]}"
         for one in found.response["violations"]
@@ -59,7 +62,7 @@ def go(app, screen):
     app.page.wait_for_timeout(150)
 
 
-def sheets(app):
+def sheets(app):  # noqa: PLR0915 - one after another
     """Open one sheet after another; give the name of each while it is open."""
     page = app.page
     go(app, "flow")
@@ -67,7 +70,14 @@ def sheets(app):
     card = page.locator("article", has_text="#5").first
     card.locator("header").get_by_role("button").last.click()
     yield "menu of a node"
-    for key in ("flow.add_behind", "flow.replace", "flow.parallel", "flow.remove", "flow.rename", "flow.help"):
+    for key in (
+        "flow.add_behind",
+        "flow.replace",
+        "flow.parallel",
+        "flow.remove",
+        "flow.rename",
+        "flow.help",
+    ):
         if page.locator("dialog[open]").count() == 0:
             card.locator("header").get_by_role("button").last.click()
         app.entry(app.t(key)).click()
@@ -91,7 +101,9 @@ def sheets(app):
     app.press("ui.close")
     app.closed()
     go(app, "library")
-    page.get_by_role("region", name=app.t("library.group_templates")).get_by_role("listitem").first.get_by_role("button").click()
+    page.get_by_role("region", name=app.t("library.group_templates")).get_by_role(
+        "listitem"
+    ).first.get_by_role("button").click()
     expect(app.sheet().get_by_role("button", name=app.t("library.open_flow"))).to_be_enabled()
     yield "template"
     app.press("ui.close")
@@ -185,11 +197,15 @@ def test_text_of_twice_the_size_fits(pages):
 def test_no_text_is_left_in_english_in_chinese(pages):
     """In the pseudo-locale every text of ours has brackets: what has none was not translated."""
     app = filled(pages, settings={"language": "qps"})
-    names = re.compile(r"^[\W\d\s]*$|[\[~\]]|safetensors|#\d|^v?\d|ComfyUI|Backplane|English|简体中文|KSampler|CLIP|VAE|MODEL|LATENT|IMAGE")
+    names = re.compile(
+        r"^[\W\d\s]*$|[\[~\]]|safetensors|#\d|^v?\d|ComfyUI|Backplane|English|简体中文|KSampler|CLIP|VAE|MODEL|LATENT|IMAGE"
+    )
     found = set()
     for screen in ("tasks", "gallery", "models", "settings"):
         go(app, screen)
-        for label in app.page.get_by_role("button").evaluate_all("all => all.map((one) => one.getAttribute('aria-label') || one.textContent.trim())"):
+        for label in app.page.get_by_role("button").evaluate_all(
+            "all => all.map((one) => one.getAttribute('aria-label') || one.textContent.trim())"
+        ):
             if not names.search(label):
                 found.add(f"{screen}: {label}")
     # Names of models, folders and workflows are nobody's to translate.
@@ -216,7 +232,7 @@ def test_a_theme_that_is_chosen_stays(app):
     expect(app.page.locator("html")).to_have_attribute("data-theme", "light")
 
 
-def test_by_keyboard_alone(pages, server):
+def test_by_keyboard_alone(pages):
     """Open a template, change a value, add a node, undo, and run: Tab, arrows, Enter and Escape."""
     app = pages(DESKTOP).goto()
     page = app.page
@@ -255,7 +271,7 @@ def test_by_keyboard_alone(pages, server):
     page.keyboard.type("8")
     page.keyboard.press("Enter")
     assert app.graph()["5"]["inputs"]["steps"] == 8
-    tab_to(rf"\|node-6\|BUTTON")
+    tab_to(r"\|node-6\|BUTTON")
     page.keyboard.press("Enter")
     expect(app.sheet()).to_be_visible()
     tab_to(f"^{app.t('flow.duplicate')}")
@@ -294,7 +310,7 @@ def test_targets_are_large_enough_for_a_thumb(pages):
             if (!box.width || !box.height || style.visibility === 'hidden' || one.closest('p, .sr-only, .skip, [inert]') || one.matches('.skip, .sr-only')) return [];
             const after = getComputedStyle(one, '::after');
             const grown = after.position === 'absolute' ? Math.max(parseFloat(after.height) || 0, box.height) : box.height;
-            return grown >= 43.5 && box.width >= 43.5 - (after.position === 'absolute' ? 20 : 0) ? [] : [`${screen}: ${one.outerHTML.slice(0, 110)} ${Math.round(box.width)}×${Math.round(box.height)}`];
+            return grown >= 43.5 && box.width >= 43.5 - (after.position === 'absolute' ? 20 : 0) ? [] : [`${screen}: ${one.outerHTML.slice(0, 110)} ${Math.round(box.width)} by ${Math.round(box.height)}`];
         })""",
             screen,
         )

@@ -47,8 +47,12 @@ def test_a_pasted_link_becomes_a_plan_and_then_a_model(app, server):
     expect(sheet.get_by_label(app.t("models.target_folder"), exact=True)).to_have_value("loras")
     sheet.get_by_role("button", name=re.compile(r"^Download .* to loras$")).click()
     app.closed()
-    app.page.get_by_role("group", name=app.t("models.folders")).get_by_role("button", name=re.compile("^loras")).click()
-    expect(app.page.get_by_role("region", name=app.t("models.on_server")).get_by_text("boats.safetensors")).to_be_visible(timeout=15_000)
+    app.page.get_by_role("group", name=app.t("models.folders")).get_by_role(
+        "button", name=re.compile("^loras")
+    ).click()
+    expect(
+        app.page.get_by_role("region", name=app.t("models.on_server")).get_by_text("boats.safetensors")
+    ).to_be_visible(timeout=15_000)
     assert (server.data / "models" / "loras" / "boats.safetensors").read_bytes() == data
 
 
@@ -68,14 +72,21 @@ def test_a_gated_file_says_what_it_needs(app):
     app.show("models")
     with app.expecting(r"^\d+: POST \S+/ext/models/resolve"):
         paste(app, link_to("loras/secret.safetensors", "org/gated"))
-        expect(app.sheet().get_by_text(re.compile(app.t("error.DOWNLOAD_AUTH_REQUIRED") + "|" + app.t("models.gated"))).first).to_be_visible()
+        expect(
+            app.sheet()
+            .get_by_text(re.compile(app.t("error.DOWNLOAD_AUTH_REQUIRED") + "|" + app.t("models.gated")))
+            .first
+        ).to_be_visible()
 
 
 def test_the_missing_models_of_a_workflow_are_listed_first(app):
     app.open_graph(
         {
             "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "not_here_xl.safetensors"}},
-            "2": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}},
+            "2": {
+                "class_type": "EmptyImage",
+                "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0},
+            },
             "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
         }
     )

@@ -61,7 +61,9 @@ def test_an_insecure_page_works_and_promises_nothing(browser, server):
         app.run()
         app.ended()
         app.show("settings")
-        expect(app.page.get_by_role("button", name=app.t("settings.install_action"), exact=True)).to_have_count(0)
+        expect(
+            app.page.get_by_role("button", name=app.t("settings.install_action"), exact=True)
+        ).to_have_count(0)
         expect(app.page.get_by_text(app.t("settings.install_ways"))).to_be_visible()
         context.close()
         app.check()
@@ -96,7 +98,9 @@ def test_a_workflow_is_saved_to_the_server_and_listed(app, server):
     assert "nodes" in document
     app.show("flow")
     app.show("library")
-    row = app.page.get_by_role("region", name=app.t("library.group_server")).get_by_role("button", name="boats/first")
+    row = app.page.get_by_role("region", name=app.t("library.group_server")).get_by_role(
+        "button", name="boats/first"
+    )
     row.first.click()
     expect(app.page.locator(".shell[data-screen=flow]")).to_be_visible()
     app.all_cards()

@@ -19,8 +19,15 @@ def workflow(*, steps=20, seed=1, text="a red boat", checkpoint="v1-5-pruned-ema
         "5": {
             "class_type": "KSampler",
             "inputs": {
-                **{"seed": seed, "steps": steps, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal"},
-                **{"denoise": 1.0, "model": ["1", 0], "positive": ["2", 0], "negative": ["3", 0]},
+                "seed": seed,
+                "steps": steps,
+                "cfg": 7.0,
+                "sampler_name": "euler",
+                "scheduler": "normal",
+                "denoise": 1.0,
+                "model": ["1", 0],
+                "positive": ["2", 0],
+                "negative": ["3", 0],
                 "latent_image": ["4", 0],
             },
         },
@@ -48,14 +55,23 @@ def test_from_a_finding_to_the_gallery(app):
     expect(last.get_by_text("KSampler").first).to_be_visible()
     expect(app.card("7").get_by_role("link", name=app.t("flow.result", n=1))).to_be_visible()
     app.show("gallery")
-    tile = app.page.get_by_role("list", name=app.pattern("gallery.results")).or_(app.page.locator(".grid-cells")).first.get_by_role("button").first
+    tile = (
+        app.page.get_by_role("list", name=app.pattern("gallery.results"))
+        .or_(app.page.locator(".grid-cells"))
+        .first.get_by_role("button")
+        .first
+    )
     tile.click()
     viewer = app.page.get_by_role("dialog", name=app.t("gallery.viewer"))
     expect(viewer.locator("img").first).to_be_visible()
     viewer.get_by_role("button", name=app.t("gallery.favourite")).click()
-    expect(viewer.get_by_role("button", name=app.t("gallery.favourite"))).to_have_attribute("aria-pressed", "true")
+    expect(viewer.get_by_role("button", name=app.t("gallery.favourite"))).to_have_attribute(
+        "aria-pressed", "true"
+    )
     viewer.get_by_role("button", name=app.t("ui.close"), exact=True).click()
-    app.page.get_by_role("group", name=app.t("gallery.filters")).get_by_role("button", name=app.t("gallery.favourites")).click()
+    app.page.get_by_role("group", name=app.t("gallery.filters")).get_by_role(
+        "button", name=app.t("gallery.favourites")
+    ).click()
     expect(app.page.locator(".grid-cells").get_by_role("button")).to_have_count(1)
 
 
@@ -79,9 +95,13 @@ def test_a_run_is_told_on_the_tasks_screen_with_its_timeline(app):
     expect(app.page.get_by_role("progressbar").first).to_be_visible()
     app.ended()
     recent = app.page.get_by_role("region", name=app.t("tasks.recent"))
-    recent.get_by_role("link", name=re.compile("With a timeline")).or_(recent.get_by_text("With a timeline")).first.click()
+    recent.get_by_role("link", name=re.compile("With a timeline")).or_(
+        recent.get_by_text("With a timeline")
+    ).first.click()
     expect(app.page).to_have_url(re.compile("#/tasks/"))
-    expect(app.page.get_by_text(re.compile(app.t("timeline.slowest", title="KSampler", percent=r"\d+")))).to_be_visible()
+    expect(
+        app.page.get_by_text(re.compile(app.t("timeline.slowest", title="KSampler", percent=r"\d+")))
+    ).to_be_visible()
     app.press_on_page("timeline.as_table")
     expect(app.page.get_by_role("table").get_by_role("row", name=re.compile("KSampler"))).to_be_visible()
 
@@ -196,6 +216,10 @@ def test_deleted_results_come_back_with_undo(app):
 def test_a_wide_window_shows_the_flow_and_the_tasks_side_by_side(desktop):
     desktop.open_graph(workflow(seed=22), "Wide")
     desktop.run()
-    expect(desktop.page.get_by_role("complementary", name=desktop.t("nav.tasks")).get_by_role("progressbar").first).to_be_visible()
+    expect(
+        desktop.page.get_by_role("complementary", name=desktop.t("nav.tasks"))
+        .get_by_role("progressbar")
+        .first
+    ).to_be_visible()
     desktop.ended()
     expect(desktop.page.locator("article").first).to_be_visible()

@@ -11,13 +11,20 @@ def test_the_first_visit_is_small(pages):
     session = app.page.context.new_cdp_session(app.page)
     session.send("Network.enable")
     sizes, names = {}, {}
-    session.on("Network.requestWillBeSent", lambda event: names.update({event["requestId"]: event["request"]["url"]}))
-    session.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
+    session.on(
+        "Network.requestWillBeSent", lambda event: names.update({event["requestId"]: event["request"]["url"]})
+    )
+    session.on(
+        "Network.loadingFinished",
+        lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}),
+    )
     app.goto()
     expect(app.page.get_by_role("heading", name=app.t("flow.empty_title"))).to_be_visible()
     assert app.page.locator("[aria-busy=true]").count() == 0
     usable = sum(sizes.values())
-    app.until("performance.getEntriesByType('resource').some((one) => one.name.endsWith('/screens/settings.js'))")
+    app.until(
+        "performance.getEntriesByType('resource').some((one) => one.name.endsWith('/screens/settings.js'))"
+    )
     app.page.wait_for_timeout(500)
     everything = sum(sizes.values())
     largest = sorted(((size, names.get(key, "")) for key, size in sizes.items()), reverse=True)[:8]
@@ -29,7 +36,9 @@ def test_the_first_visit_is_small(pages):
 def test_a_second_visit_asks_only_whether_anything_changed(pages):
     app = pages(service_workers="block")
     app.goto()
-    app.until("performance.getEntriesByType('resource').some((one) => one.name.endsWith('/screens/settings.js'))")
+    app.until(
+        "performance.getEntriesByType('resource').some((one) => one.name.endsWith('/screens/settings.js'))"
+    )
     app.page.reload()
     app.ready()
     sizes = app.page.evaluate(

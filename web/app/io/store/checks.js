@@ -75,7 +75,7 @@ async function ask(graph, signal) {
   }
 }
 
-/** Shows what the server found when it refused to run a workflow. @param {ApiError} error @param {Graph} graph */
+/** Shows what the server found when it refused to run a workflow. @param {import("../api.js").ApiError} error @param {Graph} graph */
 export function showRefusal(error, graph) {
   const found = error.details.findings;
   if (!Array.isArray(found) || draft.value?.graph !== graph) return;
