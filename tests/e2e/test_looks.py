@@ -62,7 +62,7 @@ def go(app, screen):
     app.page.wait_for_timeout(150)
 
 
-def sheets(app):  # noqa: PLR0915 - one after another
+def sheets(app):
     """Open one sheet after another; give the name of each while it is open."""
     page = app.page
     go(app, "flow")
@@ -262,7 +262,10 @@ def test_by_keyboard_alone(pages):
     tab_to(f"^{app.t('library.open_flow')}")
     page.keyboard.press("Enter")
     expect(page.locator(".shell[data-screen=flow]")).to_be_visible()
-    tab_to(f"^{app.t('flow.view_simple')}|{app.t('flow.view_cards')}")
+    app.closed()
+    expect(page.locator("#main")).to_be_focused()
+    expect(page.get_by_role("radio", name=app.t("flow.view_simple"))).to_be_visible()
+    tab_to(f"^{app.t('flow.view_simple')}\\|\\|INPUT")
     page.keyboard.press("ArrowRight")
     expect(page.locator("article").first).to_be_visible()
     before = app.graph()
