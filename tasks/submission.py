@@ -101,15 +101,14 @@ class Desk:
         self._allow(graph)
         specs, report = await self._accepted(graph, submission.outputs)
         targets = report.outputs
-        # An output that would fail is not run, even if ComfyUI would try.
-        partial = submission.outputs is not None or len(targets) < len(output_nodes(graph, specs))
-        running, errors = await self._validated(graph, targets if partial else None, specs)
+        named = _to_name(report, submission.outputs, graph, specs)
+        running, errors = await self._validated(graph, named, specs)
         targets = tuple(target for target in targets if target in set(running)) if errors else targets
         warnings = _told(report.findings, from_host({}, errors, specs, graph))
         request: JSON = {
             "webhook": submission.webhook,
             "targets": list(targets),
-            "partial": partial,
+            "partial": named is not None,
             "client_id": submission.client_id,
             "warnings": [*notes, *warnings],
             "delivery": submission.delivery,
@@ -145,8 +144,8 @@ class Desk:
         try:
             self._allow(graph)
             if report.valid:
-                partial = outputs is not None or len(targets) < len(output_nodes(graph, specs))
-                running, errors = await self._host.validate(copied(graph), targets if partial else None)
+                named = _to_name(report, outputs, graph, specs)
+                running, errors = await self._host.validate(copied(graph), named)
                 targets = tuple(target for target in targets if target in set(running))
                 found = from_host({}, errors, specs, graph)
                 findings += _as_warnings(_new(found, findings))
@@ -289,6 +288,21 @@ def _check_outputs(outputs: tuple[str, ...], found: Sequence[str]) -> None:
             hint=f"Output nodes here: {', '.join(found)}." if found else None,
             details={"fields": {"outputs": "not output nodes"}, "output_nodes": list(found)},
         )
+
+
+def _to_name(
+    report: Report,
+    asked: tuple[str, ...] | None,
+    graph: Mapping[str, JSON],
+    specs: Mapping[str, NodeSpec],
+) -> tuple[str, ...] | None:
+    """Give the outputs that ComfyUI is told to run, None for all.
+
+    An output that would fail is not run, even if ComfyUI would try.
+    """
+    if asked is None and len(report.outputs) == len(output_nodes(graph, specs)):
+        return None
+    return report.outputs
 
 
 def _told(ours: Sequence[Finding], theirs: Sequence[Finding]) -> list[JSON]:
