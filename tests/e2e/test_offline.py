@@ -98,9 +98,7 @@ def test_a_workflow_is_saved_to_the_server_and_listed(app, server):
     assert "nodes" in document
     app.show("flow")
     app.show("library")
-    row = app.page.get_by_role("region", name=app.t("library.group_server")).get_by_role(
-        "button", name="boats/first"
-    )
-    row.first.click()
+    group = app.page.get_by_role("region", name=app.t("library.group_server"))
+    group.get_by_role("button", name="first boats").click()
     expect(app.page.locator(".shell[data-screen=flow]")).to_be_visible()
     app.all_cards()
