@@ -10,28 +10,37 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
 from _sandbox import Server, folder, sandbox
 from _table import milliseconds, show
 from browsing import ARGUMENTS, PHONE, App, chromium
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-LONG = """() => {
-    window.long = [];
-    window.frames_ = [];
-    new PerformanceObserver((list) => window.long.push(...list.getEntries().map((one) => one.duration)))
-        .observe({type: 'longtask', buffered: false});
-    let before = performance.now();
-    const tick = (now) => {
-        window.frames_.push(now - before);
-        before = now;
+SCROLL = """async ([speed]) => {
+    const long = [];
+    const frames = [];
+    const heard = new PerformanceObserver((list) => long.push(...list.getEntries().map((one) => one.duration)));
+    heard.observe({type: 'longtask', buffered: false});
+    const start = performance.now();
+    let before = start;
+    await new Promise((done) => {
+        const tick = (now) => {
+            frames.push(now - before);
+            before = now;
+            const end = document.documentElement.scrollHeight - innerHeight;
+            const gone = Math.max(0, now - start) * speed / 1000 % (2 * end);
+            scrollTo(0, gone < end ? gone : 2 * end - gone);
+            if (now - start < 6000) requestAnimationFrame(tick);
+            else done();
+        };
         requestAnimationFrame(tick);
-    };
-    requestAnimationFrame(tick);
+    });
+    heard.disconnect();
+    return [long, frames.slice(1), scrollY];
 }"""
+"""Scrolls down and up for six seconds; gives the tasks over 50 ms and the frames, in milliseconds."""
 
 READY = """() => {
     const dock = document.querySelector('nav.dock a');
@@ -39,6 +48,9 @@ READY = """() => {
     const there = dock && main && !document.querySelector('[aria-busy=true]') && main.textContent.trim();
     return there ? performance.now() : null;
 }"""
+
+SPEEDS = (3000, 12000)
+"""Pixels a second: a thumb that looks for something, and one that flings the list."""
 
 
 def page_of(browser: Browser, server: Server, slow: float) -> tuple[App, Any]:
@@ -71,19 +83,35 @@ def first_visit(browser: Browser, server: Server, slow: float) -> tuple[float, f
     return float(painted) / 1000, usable, size, requests
 
 
-def scroll(page: Page, seconds: float = 4.0) -> tuple[list[float], list[float]]:
-    """Scroll like a thumb that is in a hurry; give (durations of long tasks, durations of frames) in seconds."""
-    page.evaluate(LONG)
-    until = time.monotonic() + seconds
-    down = True
-    while time.monotonic() < until:
-        page.mouse.wheel(0, 900 if down else -900)
-        page.wait_for_timeout(30)
-        at_end = page.evaluate("() => scrollY + innerHeight >= document.documentElement.scrollHeight - 2")
-        at_start = page.evaluate("() => scrollY <= 1")
-        down = False if at_end else True if at_start else down
-    found: list[list[float]] = page.evaluate("() => [window.long, window.frames_]")
-    return [one / 1000 for one in found[0]], [one / 1000 for one in found[1]]
+def scroll(app: App, speed: int) -> tuple[list[float], list[float]]:
+    """Scroll *speed* pixels a second; give (durations of tasks over 50 ms, durations of frames) in seconds."""
+    long, frames, end = app.page.evaluate(SCROLL, [speed])
+    if not end:
+        raise SystemExit("The page did not scroll.")
+    return [one / 1000 for one in long], [one / 1000 for one in frames]
+
+
+def bare(app: App) -> None:
+    """Show the peer: a page with nothing but all thumbnails as lazy ``<img>`` in a grid of CSS."""
+    addresses: list[str] = app.page.evaluate("""async () => {
+        const found = [];
+        let cursor = '';
+        do {
+            const answer = await fetch(`/ext/tasks?kind=prompt&limit=100${cursor}`);
+            const {items, next_cursor} = await answer.json();
+            for (const task of items) task.outputs.forEach((_, n) => found.push(`/ext/tasks/${task.id}/outputs/${n}?width=384&format=webp`));
+            cursor = next_cursor ? `&cursor=${encodeURIComponent(next_cursor)}` : '';
+        } while (cursor);
+        return found;
+    }""")
+    pictures = "".join(f'<img loading="lazy" decoding="async" src="{one}" alt="">' for one in addresses)
+    style = (
+        "body{display:grid;grid-template-columns:repeat(3,1fr);gap:4px;margin:0}"
+        "img{inline-size:100%;block-size:128px;object-fit:cover;content-visibility:auto}"
+    )
+    head = f'<!doctype html><meta name="viewport" content="width=device-width"><style>{style}</style>'
+    app.page.route("**/bare", lambda route: route.fulfill(content_type="text/html", body=head + pictures))
+    app.page.goto(f"{app.url}/bare")
 
 
 def many_cards(count: int) -> dict[str, Any]:
@@ -191,26 +219,28 @@ def main() -> None:
         app.goto()
         app.open_graph(many_cards(options.cards))
         session.send("Emulation.setCPUThrottlingRate", {"rate": options.slow})
-        rows.append(row(f"{options.cards} cards", *scroll(app.page)))
+        rows.append(row(f"{options.cards} cards", *scroll(app, SPEEDS[0])))
         app.page.context.close()
         app, session = page_of(browser, server, 1)
         app.goto()
         run_many(app, options.images)
-        app.goto("/gallery")
-        app.page.wait_for_timeout(1500)
-        session.send("Emulation.setCPUThrottlingRate", {"rate": options.slow})
-        rows.append(row(f"{options.images} pictures", *scroll(app.page, 8)))
-        shown = app.state(
-            "[...store.tasks.value.values()].reduce((sum, task) => sum + (task.outputs?.length ?? 0), 0)"
-        )
         app.page.context.close()
+        for speed in SPEEDS:
+            for name, show_it in (("gallery", lambda app: app.goto("/gallery")), ("bare page", bare)):
+                app, session = page_of(browser, server, 1)
+                app.goto()
+                show_it(app)
+                app.page.wait_for_timeout(2000)
+                session.send("Emulation.setCPUThrottlingRate", {"rate": options.slow})
+                title = f"{options.images} pictures, {name}, {speed:,} px/s"
+                rows.append(row(title, *scroll(app, speed)))
+                app.page.context.close()
         browser.close()
     show(
         f"Scrolling, processor slowed {options.slow:g} times",
         ["", "tasks over 50 ms", "longest", "frame, median", "frame, 95 %", "frames over 50 ms"],
         rows,
     )
-    print(f"\nOf {options.images} pictures {shown} were known to the page at the end.")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ const SHELL = [
   "core/names.js",
   "core/ops.js",
   "core/ports.js",
+  "core/prompts.js",
+  "core/qr.js",
   "core/search.js",
   "core/simple.js",
   "core/timeline.js",
@@ -43,6 +45,7 @@ const SHELL = [
   "io/store/client.js",
   "io/store/draft.js",
   "io/store/edits.js",
+  "io/store/feel.js",
   "io/store/fold.js",
   "io/store/past.js",
   "io/store/route.js",
@@ -87,6 +90,7 @@ const SHELL = [
   "screens/gallery/media.js",
   "screens/gallery/shelf.js",
   "screens/gallery/tile.js",
+  "screens/gallery/turns.js",
   "screens/gallery/viewer.js",
   "screens/gallery/words.js",
   "screens/gallery/zoom.js",
@@ -141,6 +145,7 @@ const SHELL = [
   "styles/shell.css",
   "ui/basics.js",
   "ui/card.js",
+  "ui/colorfield.js",
   "ui/field.js",
   "ui/findings.js",
   "ui/gantt.js",
@@ -150,6 +155,7 @@ const SHELL = [
   "ui/modelpicker.js",
   "ui/numberfield.js",
   "ui/picker.js",
+  "ui/presets.js",
   "ui/sheet.js",
   "ui/shell.js",
   "ui/tabicon.js",
@@ -161,20 +167,27 @@ const SHELL = [
   "vendor/preact.js",
 ];
 
-/** A server that is there answers a small file well within this; a phone without signal never does. */
+/** A server that is there answers with its page well within this; a phone without signal never does. */
 const PATIENCE_MS = 4000;
+/** A page that came from the server gets its files from there, too: two versions in one page would break it. */
+const FILE_PATIENCE_MS = 20_000;
 
 const worker = /** @type {any} */ (self);
 const scope = new URL("./", worker.location.href);
 const shell = new Set(SHELL.map((path) => new URL(path, scope).href));
 
+/** Pages that were begun with kept files: they go on with those, without waiting for a server at each. @type {Set<string>} */
+const begunKept = new Set();
+/** @type {Promise<void> | null} */
+let filling = null;
+
 worker.addEventListener("install", (/** @type {any} */ event) => {
   event.waitUntil(fill());
 });
 
+/** Takes all files or none: what is kept is always of one version. Past the browser's own cache, for the same reason. */
 async function fill() {
   const cache = await caches.open(CACHE);
-  // Past the browser's own cache, so that no two versions of the app are mixed.
   await cache.addAll(SHELL.map((path) => new Request(new URL(path, scope), { cache: "reload" })));
 }
 
@@ -201,26 +214,44 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   asked.search = "";
   asked.hash = "";
   if (asked.href === new URL("index.html", scope).href) asked.href = scope.href;
-  if (shell.has(asked.href)) event.respondWith(answer(request, asked.href));
+  if (shell.has(asked.href)) event.respondWith(answer(event, asked.href));
 });
 
 /**
- * @param {Request} request
+ * @param {any} event
  * @param {string} name
  * @returns {Promise<Response>}
  */
-async function answer(request, name) {
-  const cache = await caches.open(CACHE);
-  const fetched = fetch(request).then((response) => {
-    if (response.status === 200 && response.type === "basic" && !response.redirected) {
-      void cache.put(name, response.clone()).catch(() => {});
-    }
-    return response;
-  });
+async function answer(event, name) {
+  const { request } = event;
+  const page = request.mode === "navigate";
+  const kept = await (await caches.open(CACHE)).match(name);
+  if (kept && !page && begunKept.has(event.clientId)) return kept;
+  const fetched = fetch(request);
   // Without this, a refusal that comes after the kept file was given would count as unhandled.
-  fetched.catch(() => {});
-  const late = new Promise((done) => setTimeout(() => done(null), PATIENCE_MS));
-  const first = await Promise.race([fetched.catch(() => null), late]);
-  if (first && first.status < 500) return first;
-  return (await cache.match(name)) ?? first ?? fetched;
+  const tried = fetched.catch(() => null);
+  const late = new Promise((done) => setTimeout(() => done(null), page ? PATIENCE_MS : FILE_PATIENCE_MS));
+  const first = await Promise.race([tried, late]);
+  if (first && first.status < 500) {
+    if (kept && differs(first, kept)) event.waitUntil(refill());
+    return first;
+  }
+  if (page && kept) begunKept.add(event.resultingClientId);
+  return kept ?? first ?? fetched;
+}
+
+/** Whether the server has another file now, without a new version: a copy that follows the source. @param {Response} now @param {Response} kept */
+function differs(now, kept) {
+  const tag = now.headers.get("ETag");
+  return now.status === 200 && tag !== null && tag !== kept.headers.get("ETag");
+}
+
+/** Keeps what the server has now; where that is another version's list of files, its own worker does. */
+function refill() {
+  filling ??= fill()
+    .catch(() => {})
+    .finally(() => {
+      filling = null;
+    });
+  return filling;
 }

@@ -1,4 +1,4 @@
-import { html, useState } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { api } from "../io/api.js";
 import { t } from "../io/store.js";
 import { Icon } from "./icons.js";
@@ -13,10 +13,19 @@ export const thumbUrl = (id, n, width = 384) => api.url(`/ext/tasks/${encodeURIC
 
 /**
  * An output's picture in a box of its own shape, so that nothing moves when it comes. Broken: a button to try again.
- * @param {{task: Task|undefined, n: number, alt?: string, square?: boolean, width?: number, eager?: boolean, retry?: boolean}} props
- *   `retry`: offer the button; leave it out where the thumbnail stands in a button or link itself
+ * @param {{task: Task|undefined, n: number, alt?: string, square?: boolean, width?: number, eager?: boolean, retry?: boolean,
+ *   inTurn?: (run: () => void) => () => void}} props
+ *   `retry`: offer the button; leave it out where the thumbnail stands in a button or link itself. `inTurn`: calls back when
+ *   the picture may be asked for, and gives what to call once it is there or no longer wanted
  */
-export function Thumb({ task, n, alt, square, width, eager, retry }) {
+export function Thumb({ task, n, alt, square, width, eager, retry, inTurn }) {
+  const [begun, setBegun] = useState(!inTurn);
+  const over = useRef(() => {});
+  useEffect(() => {
+    if (!inTurn) return;
+    over.current = inTurn(() => setBegun(true));
+    return () => over.current();
+  }, []);
   const [state, setState] = useState("loading");
   const [attempt, setAttempt] = useState(0);
   const output = task?.outputs?.[n];
@@ -43,16 +52,22 @@ export function Thumb({ task, n, alt, square, width, eager, retry }) {
         : html`<${Icon} name="image" /><span class="sr-only">${name || t("thumb.broken")}</span>`}
     </span>`;
   }
+  const ended = (/** @type {string} */ how) => {
+    over.current();
+    // Of hundreds in a scroll, none is drawn twice for having come.
+    if (!inTurn || how !== "ready") setState(how);
+  };
   // Another fragment makes the browser ask again; the server never sees it.
   const again = attempt ? `#again=${attempt}` : "";
-  return html`<span class="thumb" data-state=${state} style=${{ aspectRatio: ratio }}>
-    <img
+  return html`<span class="thumb" data-state=${inTurn ? "ready" : state} style=${{ aspectRatio: ratio }}>
+    ${begun &&
+    html`<img
       src=${thumbUrl(task.id, n, width) + again}
       alt=${name}
-      loading=${eager ? "eager" : "lazy"}
+      loading=${eager || inTurn ? "eager" : "lazy"}
       decoding="async"
-      onLoad=${() => setState("ready")}
-      onError=${() => setState("broken")}
-    />
+      onLoad=${() => ended("ready")}
+      onError=${() => ended("broken")}
+    />`}
   </span>`;
 }

@@ -2,6 +2,7 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../
 import { memo } from "../../ui/memo.js";
 import { layout, visible } from "./layout.js";
 import { Tile } from "./tile.js";
+import { createTurns } from "./turns.js";
 import { dayName, dayOf } from "./words.js";
 
 /** @typedef {import("./items.js").Item} Item */
@@ -11,8 +12,12 @@ const HEADING = 44;
 /** So much beyond the screen is drawn ahead, in screens. */
 const AHEAD = 1;
 
-/** @param {import("../../vendor/preact.js").Ref<HTMLElement>} box @returns {{width: number, from: number, to: number}} */
-function useWindow(box) {
+/**
+ * @param {import("../../vendor/preact.js").Ref<HTMLElement>} box
+ * @param {ReturnType<typeof createTurns>} turns
+ * @returns {{width: number, from: number, to: number}}
+ */
+function useWindow(box, turns) {
   const [view, setView] = useState({ width: 0, from: 0, to: 0 });
   useLayoutEffect(() => {
     const element = box.current;
@@ -21,6 +26,7 @@ function useWindow(box) {
     const look = () => {
       frame = 0;
       const { top, width } = element.getBoundingClientRect();
+      turns.moved(-top, innerHeight, performance.now());
       // In steps of half a screen, so that most frames of a scroll draw nothing anew.
       const step = Math.max(200, innerHeight / 2);
       const from = Math.floor((-top - innerHeight * AHEAD) / step) * step;
@@ -49,11 +55,13 @@ function useWindow(box) {
 /**
  * One row. Drawn anew only if it is another, or what is selected in it: a scroll draws what comes, and nothing else.
  * @type {(props: {row: import("./layout.js").GridRow, items: readonly Item[], selecting: boolean, picked: string,
- *   onOpen: (item: Item) => void, onHold: (item: Item) => void, onFocus: (index: number) => void}) => any}
+ *   turns: ReturnType<typeof createTurns>, onOpen: (item: Item) => void, onHold: (item: Item) => void,
+ *   onFocus: (index: number) => void}) => any}
  */
 const Row = memo(
-  ({ row, items, selecting, picked, onOpen, onHold, onFocus }) => {
+  ({ row, items, selecting, picked, turns, onOpen, onHold, onFocus }) => {
     const on = new Set(picked.split(","));
+    const inTurn = (/** @type {() => void} */ run) => turns.ask(row.top, run);
     return row.cells.map((/** @type {import("./layout.js").Cell} */ cell) => {
       const item = items[cell.index];
       return html`<li
@@ -63,7 +71,7 @@ const Row = memo(
         style=${{ insetBlockStart: `${row.top}px`, insetInlineStart: `${cell.left}px`, inlineSize: `${cell.width}px`, blockSize: `${row.height}px` }}
         onFocusIn=${() => onFocus(cell.index)}
       >
-        <${Tile} item=${item} selecting=${selecting} selected=${on.has(String(cell.index))} onOpen=${onOpen} onHold=${onHold} />
+        <${Tile} item=${item} selecting=${selecting} selected=${on.has(String(cell.index))} inTurn=${inTurn} onOpen=${onOpen} onHold=${onHold} />
       </li>`;
     });
   },
@@ -77,7 +85,8 @@ const Row = memo(
  */
 export function Grid({ items, label, now, selecting, selection, onOpen, onHold, onEnd }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
-  const { width, from, to } = useWindow(box);
+  const turns = useMemo(createTurns, []);
+  const { width, from, to } = useWindow(box, turns);
   const [focused, setFocused] = useState(-1);
   const tiles = useMemo(() => items.map(({ ratio, at }) => ({ ratio, day: dayOf(at) })), [items]);
   const grid = useMemo(() => {
@@ -122,6 +131,7 @@ export function Grid({ items, label, now, selecting, selection, onOpen, onHold, 
               items=${items}
               selecting=${selecting}
               picked=${selecting ? row.cells.map((cell) => (selection.has(items[cell.index].key) ? cell.index : "")).join() : ""}
+              turns=${turns}
               onOpen=${onOpen}
               onHold=${onHold}
               onFocus=${setFocused}

@@ -6,10 +6,10 @@ import { describe, groupName, ICON, textOf } from "./words.js";
 
 /** @typedef {import("./items.js").Item} Item */
 
-/** @param {{item: Item}} props What a result looks like when it is small. */
-export function Face({ item }) {
+/** @param {{item: Item, inTurn?: (run: () => void) => () => void}} props What a result looks like when it is small. */
+export function Face({ item, inTurn }) {
   const { group, output } = item;
-  if (group === "image") return html`<${Thumb} task=${item.task} n=${item.n} alt="" />`;
+  if (group === "image") return html`<${Thumb} task=${item.task} n=${item.n} alt="" inTurn=${inTurn} />`;
   if (group === "text" && output.value !== undefined && output.value !== null) {
     return html`<span class="tile-text">${textOf(output.value).slice(0, 240)}</span>`;
   }
@@ -20,10 +20,10 @@ export function Face({ item }) {
 }
 
 /**
- * @param {{item: Item, selected?: boolean, selecting?: boolean, onOpen: (item: Item) => void,
- *   onHold?: (item: Item) => void}} props
+ * @param {{item: Item, selected?: boolean, selecting?: boolean, inTurn?: (run: () => void) => () => void,
+ *   onOpen: (item: Item) => void, onHold?: (item: Item) => void}} props
  */
-export function Tile({ item, selected, selecting, onOpen, onHold }) {
+export function Tile({ item, selected, selecting, inTurn, onOpen, onHold }) {
   const { favourite, rating } = item.output;
   const marks = [favourite && t("gallery.is_favourite"), rating === "chosen" && t("gallery.is_chosen"), rating === "rejected" && t("gallery.is_rejected")];
   return html`<button
@@ -40,7 +40,7 @@ export function Tile({ item, selected, selecting, onOpen, onHold }) {
       onHold(item);
     }}
   >
-    <${Face} item=${item} />
+    <${Face} item=${item} inTurn=${inTurn} />
     ${item.group === "video" && html`<span class="tile-kind"><${Icon} name="play" size=${16} /></span>`}
     ${(favourite || rating) &&
     html`<span class="tile-marks">${favourite && html`<${Icon} name="star" size=${14} />`}${rating && html`<${Icon} name=${rating === "chosen" ? "check" : "bypass"} size=${14} />`}</span>`}

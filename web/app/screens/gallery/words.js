@@ -18,8 +18,15 @@ export const ICON = { image: "image", video: "video", audio: "audio", text: "edi
 /** @param {import("./items.js").Group} group */
 export const groupName = (group) => t(GROUP[group]);
 
+/** Making one takes longer than drawing a picture's frame. @type {Map<string, Intl.DateTimeFormat>} */
+const moments = new Map();
+
 /** @param {string} at @returns {string} What a picture is called to who does not see it. */
-const moment = (at) => new Intl.DateTimeFormat(tag(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
+function moment(at) {
+  let format = moments.get(tag());
+  if (!format) moments.set(tag(), (format = new Intl.DateTimeFormat(tag(), { dateStyle: "medium", timeStyle: "short" })));
+  return format.format(new Date(at));
+}
 
 /** @param {Item} item @returns {string} "Image from Portrait, 3 May 2026, 14:02" */
 export function describe({ group, name, at }) {
