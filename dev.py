@@ -402,6 +402,8 @@ def test(arguments: list[str]) -> int:
             "web",
             "tests/web",
         ]
+        # Each file has a server and a browser of its own. Without a browser they are skipped, and say why.
+        steps["browser"] = [*run, "pytest", "-rs", "-n", "2", "--dist", "loadfile", "-m", "e2e", "tests/e2e"]
     # Without this, pyright asks the package index for a newer version at every start.
     environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     results: list[tuple[str, bool, float]] = []

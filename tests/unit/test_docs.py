@@ -192,7 +192,16 @@ def test_both_readmes_have_the_same_sections_commands_links_and_lists():
     languages = ("", "console", "json", "sh", "toml")
     assert blocks(EN, *languages) == blocks(ZH, *languages)
     links = [set(re.findall(r"\]\(([^)]+)\)", text)) - set(READMES) for text in (EN, ZH)]
-    assert links[0] == links[1]
+    # The same screens, each in the language of its README.
+    assert links[0] == {link.replace("-zh.webp", ".webp") for link in links[1]}
+
+
+def test_each_readme_shows_every_screen_in_both_themes_and_its_own_language():
+    shown = [set(re.findall(r"!\[[^\]]+\]\(docs/images/([^)]+)\)", text)) for text in (EN, ZH)]
+    there = {path.name for path in ROOT.joinpath("docs", "images").iterdir()}
+    chinese = {name for name in there if name.endswith("-zh.webp")}
+    assert shown == [there - chinese, chinese]
+    assert {name.replace("-light", "-dark") for name in there} == {name for name in there if "-dark" in name}
 
 
 def test_both_readmes_lead_to_each_other():
