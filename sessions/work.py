@@ -50,11 +50,6 @@ def pack(graph: Mapping[str, JSON]) -> Packed:
     return Packed(zlib.compress(text, 1), hashlib.sha256(text).digest())
 
 
-def is_kept_as(body: bytes, packed: Packed) -> bool:
-    """Say whether two workflows are the same to the letter."""
-    return hashlib.sha256(zlib.decompress(body)).digest() == packed.sha256
-
-
 def unpack(body: bytes) -> dict[str, JSON]:
     """Read what :func:`pack` gave."""
     return json.loads(zlib.decompress(body))
@@ -65,7 +60,8 @@ def patched(body: bytes, ops: Sequence[Any], specs: Specs, files: Files | None, 
     from ..patch_engine import apply  # noqa: PLC0415 - not at the start
 
     breath = Breath()
-    old = unpack(body)
+    text = zlib.decompress(body)
+    old = json.loads(text)
     result = apply(old, ops, specs)
     breath.take()
     report = judge(result.graph, specs, files=files)
@@ -73,7 +69,7 @@ def patched(body: bytes, ops: Sequence[Any], specs: Specs, files: Files | None, 
     version: NewVersion | None = None
     packed = pack(result.graph)
     breath.take()
-    if not is_kept_as(body, packed):
+    if packed.sha256 != hashlib.sha256(text).digest():  # not the same to the letter
         packed_ops = zlib.compress(json.dumps(list(ops), separators=(",", ":")).encode("ascii"), 1)
         version = NewVersion(
             kind="patch",
@@ -99,7 +95,8 @@ def replaced(body: bytes, new: dict[str, JSON], specs: Specs, files: Files | Non
     from ..patch_engine import compare, restoring  # noqa: PLC0415
 
     breath = Breath()
-    old = unpack(body)
+    text = zlib.decompress(body)
+    old = json.loads(text)
     changes = compare(old, new)
     breath.take()
     inverse = restoring(new, old)
@@ -116,7 +113,7 @@ def replaced(body: bytes, new: dict[str, JSON], specs: Specs, files: Files | Non
             summary=in_words(changes),
             ops=None,
         )
-        if not is_kept_as(body, packed)
+        if packed.sha256 != hashlib.sha256(text).digest()
         else None
     )
     return Made(
