@@ -91,6 +91,11 @@ def scroll(app: App, speed: int) -> tuple[list[float], list[float]]:
     return [one / 1000 for one in long], [one / 1000 for one in frames]
 
 
+def gallery(app: App) -> None:
+    """Show the app's gallery."""
+    app.goto("/gallery")
+
+
 def bare(app: App) -> None:
     """Show the peer: a page with nothing but all thumbnails as lazy ``<img>`` in a grid of CSS."""
     addresses: list[str] = app.page.evaluate("""async () => {
@@ -226,7 +231,7 @@ def main() -> None:
         run_many(app, options.images)
         app.page.context.close()
         for speed in SPEEDS:
-            for name, show_it in (("gallery", lambda app: app.goto("/gallery")), ("bare page", bare)):
+            for name, show_it in (("gallery", gallery), ("bare page", bare)):
                 app, session = page_of(browser, server, 1)
                 app.goto()
                 show_it(app)

@@ -269,6 +269,11 @@ class ComfyUI:
 
     # Machine
 
+    def page_dir(self) -> Path | None:
+        """The installed page of ComfyUI, or what --front-end-root named."""
+        root = getattr(self._server, "web_root", None)
+        return Path(root) if root else None
+
     def state_dir(self) -> Path:
         """ComfyUI's system-user folder, which it never serves; older versions lack the helper."""
         helper = getattr(folder_paths, "get_system_user_directory", None)

@@ -325,6 +325,10 @@ class Machine(Protocol):
         """A folder for Backplane's own files, not reachable over HTTP; made if absent."""
         ...
 
+    def page_dir(self) -> Path | None:
+        """The folder of the page that this server shows; None if it has none."""
+        ...
+
     def input_dir(self) -> Path:
         """The folder of uploaded files, which LoadImage and its kin read."""
         ...

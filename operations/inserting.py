@@ -69,6 +69,7 @@ def parallel(draft: Draft, given: Mapping[str, Any]) -> None:
             raise ambiguous(
                 f"{found[0].name} of {spec.name} could take several of the links of node {beside}.",
                 [output_json(draft, *each) for each in rivals],
+                name=found[0].name,
             )
         if found:
             chosen[found[0].name] = name
@@ -125,7 +126,7 @@ def _link_ports(draft: Draft, splice: Splice, given: Mapping[str, Any]) -> None:
             raise bad({"inputs": f"the fragment has no input {name!r}"})
         source = draft.node_id(out.node_id)
         if out.output is None:
-            at = fitting_slot(draft, source, entries[name].type, f"{name} of the fragment")
+            at = fitting_slot(draft, source, entries[name].type, name, "the fragment")
         else:
             at = slot(draft, source, out.output)
         splice.feed(entries[name], source, at)

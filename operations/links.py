@@ -54,7 +54,7 @@ def _pair(
     ports = sockets(draft.spec(target), draft.inputs(target)) if wanted is None else []
     if wanted is not None:
         port = socket(draft, target, wanted)
-        return port.name, fitting_slot(draft, source, port.type, f"{port.name} of node {target}")
+        return port.name, fitting_slot(draft, source, port.type, port.name, f"node {target}")
     slots = range(len(draft.spec(source).outputs)) if output is None else [slot(draft, source, output)]
     found = best(_ranked(draft, source, slots, target, ports))
     if len(found) == 1:

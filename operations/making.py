@@ -198,7 +198,7 @@ def resolved(draft: Draft, spec: NodeSpec, outs: Mapping[str, Out]) -> dict[str,
             found[full] = [source, slot(draft, source, out.output)]
         else:
             takes = _declared_type(spec, name) if port is None else port.type
-            found[full] = [source, fitting_slot(draft, source, takes, f"{name} of the new {spec.name}")]
+            found[full] = [source, fitting_slot(draft, source, takes, full, f"the new {spec.name}")]
     return found
 
 
@@ -207,8 +207,11 @@ def _declared_type(spec: NodeSpec, name: str) -> str:
     return next((type_ for type_ in types if type_ is not None), "*")
 
 
-def fitting_slot(draft: Draft, source: str, takes: str, where: str) -> int:
-    """Find the output of a node that fits an input of that type. Raises NO_FITTING_PORT, AMBIGUOUS_PORT."""
+def fitting_slot(draft: Draft, source: str, takes: str, name: str, owner: str) -> int:
+    """Find the output of a node that fits an input of that type. Raises NO_FITTING_PORT, AMBIGUOUS_PORT.
+
+    *name* and *owner* say which input, for errors.
+    """
     spec = draft.spec(source)
     ranked = ((rank(draft, source, at, takes), at) for at in range(len(spec.outputs)))
     found = best((fit, at) for fit, at in ranked if fit is not None)
@@ -216,12 +219,13 @@ def fitting_slot(draft: Draft, source: str, takes: str, where: str) -> int:
         return found[0]
     if found:
         raise ambiguous(
-            f"{len(found)} outputs of node {source} ({spec.name}) fit {where} equally.",
+            f"{len(found)} outputs of node {source} ({spec.name}) fit {name} of {owner} equally.",
             [output_json(draft, source, at) for at in found],
+            name=name,
         )
     raise InvalidOperation(
         "NO_FITTING_PORT",
-        f"Node {source} ({spec.name}) has no output that fits {where} ({takes}).",
+        f"Node {source} ({spec.name}) has no output that fits {name} of {owner} ({takes}).",
         details={
             "outputs": [output_json(draft, source, at) for at in range(len(spec.outputs))],
             "type": takes,

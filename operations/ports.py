@@ -197,13 +197,17 @@ def socket_json(draft: Draft, node_id: str, port: Socket) -> JSON:
     return {"node_id": node_id, "class_type": class_type, "input": port.name, "type": port.type}
 
 
-def ambiguous(message: str, candidates: Sequence[JSON]) -> InvalidOperation:
-    """Make the error for what fits in several places."""
+def ambiguous(message: str, candidates: Sequence[JSON], *, name: str | None = None) -> InvalidOperation:
+    """Make the error for what fits in several places. *name*: the one input that they are candidates for."""
     return InvalidOperation(
         "AMBIGUOUS_PORT",
         message,
         hint="Name the one that is meant.",
-        details={"candidates": list(candidates[:_SHOWN]), "candidates_total": len(candidates)},
+        details={
+            "candidates": list(candidates[:_SHOWN]),
+            "candidates_total": len(candidates),
+            **({} if name is None else {"input": name}),
+        },
     )
 
 

@@ -253,6 +253,7 @@ class Splice:
         raise ambiguous(
             f"{len(found)} outputs fit {entry.name} of {self.piece.name} equally.",
             [output_json(self.draft, *each) for each in found],
+            name=entry.name,
         )
 
     def open(self) -> list[In]:

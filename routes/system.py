@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 
 import psutil
 from aiohttp import web
@@ -13,6 +14,7 @@ from aiohttp import web
 from ..errors import JSON
 from ..services import VERSION, Services
 from ._http import known_query, reply
+from .names import names_of
 
 LEAST_DISK_BYTES = 256 * 1024 * 1024
 """Below this much free space a run can hardly save its result."""
@@ -23,11 +25,18 @@ class SystemRoutes:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._names: Mapping[str, str] | None = None
 
     async def index(self, request: web.Request) -> web.StreamResponse:
         """GET /ext."""
         known_query(request)
         host, settings = self._services.host, self._services.settings
+        if self._names is None:
+            # A broken page is no reason not to say what this server is.
+            try:
+                self._names = await asyncio.to_thread(names_of, host.page_dir())
+            except OSError:
+                self._names = {}
         return reply(
             {
                 "name": "backplane",
@@ -36,6 +45,7 @@ class SystemRoutes:
                 "host_version": host.version,
                 "features": ["catalog", "models", "downloads", "workflows", "sessions", "templates", "tasks"],
                 "locked": settings.locked,
+                "names": dict(self._names),
                 "limits": {
                     "max_body_bytes": settings.max_body_bytes,
                     "max_queued": settings.max_queued,

@@ -19,6 +19,7 @@ from .host import SandboxHost
 from .nodes import builtin
 from .nodes.base import Studio
 from .registry import Registry
+from .template_routes import TemplateRoutes
 from .userdata_routes import UserdataRoutes
 
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
@@ -59,6 +60,9 @@ def create(options: Options) -> web.Application:
         if isinstance(route, web.RouteDef):
             app.router.add_route(route.method, "/api" + route.path, route.handler, **route.kwargs)
     app.add_routes(table)
+    own = web.RouteTableDef()
+    TemplateRoutes().add_to(own)
+    app.add_routes(own)
 
     async def start(_: web.Application) -> None:
         await host.start()

@@ -176,6 +176,10 @@ class SandboxHost:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def page_dir(self) -> Path | None:
+        """None: the sandbox has no page of its own."""
+        return None
+
     def input_dir(self) -> Path:
         """The folder of uploaded files."""
         return self.files.folder("input")

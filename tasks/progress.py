@@ -190,5 +190,8 @@ class RunProgress:
         for node_id, node in self.nodes.items():
             if node.state == "pending":
                 self._set(node_id, "skipped")
-        self.preview = None  # a decoded frame takes megabytes, and the outputs are there now
         self.links = {}
+
+    def drop_preview(self) -> None:
+        """Let go of the last frame: decoded, it takes megabytes."""
+        self.preview = None

@@ -51,6 +51,9 @@ FORECAST_TASKS = 10
 RECENT = 256
 """Finished tasks kept in memory: those that clients poll just after their end."""
 
+PREVIEW_KEPT_S = 10.0
+"""Who heard of the last frame just before the end still gets it."""
+
 
 class StoreHealth(Protocol):
     """How a store is."""
@@ -451,6 +454,8 @@ class Tasks(Reading):
         self._tell()
         self._told(task)
         task.graph = None
+        if task.progress.preview is not None:
+            asyncio.get_running_loop().call_later(PREVIEW_KEPT_S, task.progress.drop_preview)
         self._recent[task.id] = task
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)

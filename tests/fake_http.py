@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -36,6 +37,8 @@ class Reply:
     status: int = 200
     headers: dict = field(default_factory=dict)
     body: bytes = b""
+    pause_s: float = 0
+    """Before each piece of 64 KiB."""
 
 
 class Site:
@@ -68,7 +71,9 @@ class Site:
                 self.send_header("Connection", "close")
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(reply.body)
+                    for at in range(0, len(reply.body), 1 << 16):
+                        time.sleep(reply.pause_s)
+                        self.wfile.write(reply.body[at : at + (1 << 16)])
 
             do_HEAD = do_GET  # noqa: N815 - named by http.server
 

@@ -7,6 +7,7 @@ that are signed and can expire.
 
 import hashlib
 import json
+from dataclasses import replace
 from urllib.parse import quote
 
 from fake_http import Reply, Site, Sites, file_reply
@@ -27,6 +28,7 @@ class FakeHub(Sites):
         self.requests, self.cdn_requests = self._hub.requests, self._cdn.requests
         self.tokens = set()
         self.ranges = True
+        self.pause_s = 0.0
         self._repos = {}
         self._renamed = {}
         self._signature = 1
@@ -154,7 +156,7 @@ class FakeHub(Sites):
             for commit, files in found["commits"].items():
                 for path, (data, _) in files.items():
                     if [kind, *rest] == [its_kind, *repo.split("/"), commit, *path.split("/")]:
-                        return file_reply(request, data, ranges=self.ranges)
+                        return replace(file_reply(request, data, ranges=self.ranges), pause_s=self.pause_s)
         return Reply(404)
 
 

@@ -97,6 +97,9 @@ class FakeHost:
     def state_dir(self):
         return self.folder
 
+    def page_dir(self):
+        return None
+
     def output_file(self, filename, subfolder, kind):
         path = self.folder / subfolder / filename
         return path if path.is_file() else None

@@ -51,6 +51,7 @@ def schemas() -> dict[str, JSON]:
             host_version=or_null(TEXT),
             features=listed(TEXT),
             locked={**FLAG, "description": "Whether only templates may run."},
+            names=by_name(TEXT),
             limits=by_name(WHOLE),
             links=by_name(TEXT),
         ),

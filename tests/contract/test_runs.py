@@ -265,7 +265,12 @@ async def test_the_latest_preview_can_be_fetched_while_a_node_runs(api):
         assert reply.content_type == "image/jpeg"
     assert body.startswith(b"\xff\xd8")
     await api.finish(task["id"])
-    error = await api.error(f"/ext/tasks/{task['id']}/preview", method="GET", status=404)
+    # Who was told of the last frame just before the end may still fetch it.
+    async with api.session.get(f"/ext/tasks/{task['id']}/preview") as reply:
+        assert (reply.status, reply.content_type) == (200, "image/jpeg")
+    without = await api.submit({"1": node("ContractInt", value=1, salt=salt()), "2": graph["2"]})
+    await api.finish(without["id"])
+    error = await api.error(f"/ext/tasks/{without['id']}/preview", method="GET", status=404)
     assert error["code"] == "PREVIEW_NOT_FOUND"
 
 

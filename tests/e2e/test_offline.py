@@ -1,6 +1,7 @@
 """Without the server: what is kept on the device can be used, and what cannot says why."""
 
 import json
+import re
 
 from browsing import ARGUMENTS, PHONE, App, chromium, expect
 
@@ -21,6 +22,18 @@ def test_the_open_app_goes_on_without_its_server(app):
         expect(app.page.get_by_text("v1-5-pruned-emaonly-fp16.safetensors")).to_be_visible()
         app.show("library")
         expect(app.page.get_by_text(app.t("library.offline"))).to_be_visible()
+        rows = app.page.get_by_role("region", name=app.t("library.group_templates")).get_by_role("button")
+        other = rows.filter(has_text=app.t("template.blend_images"))
+        expect(other).to_have_attribute("aria-disabled", "true")
+        expect(other).to_contain_text(app.t("library.not_here"))
+        app.page.get_by_role(
+            "button",
+            name=re.compile(
+                f"^{re.escape(app.t('library.show_all_of', title=app.t('library.group_templates'), count=13))}"
+            ),
+        ).click()
+        opened = rows.filter(has_text=app.t("template.text_to_image_sd15"))
+        expect(opened).not_to_have_attribute("aria-disabled", "true")
         app.show("settings")
         app.show("tasks")
         app.show("gallery")
@@ -65,6 +78,8 @@ def test_an_insecure_page_works_and_promises_nothing(browser, server):
             app.page.get_by_role("button", name=app.t("settings.install_action"), exact=True)
         ).to_have_count(0)
         expect(app.page.get_by_text(app.t("settings.install_ways"))).to_be_visible()
+        app.page.get_by_role("button", name=app.t("models.copy_one", text=app.url), exact=True).click()
+        expect(app.page.get_by_text(app.t("models.copied", text=app.url)).first).to_be_visible()
         context.close()
         app.check()
     finally:
@@ -102,3 +117,42 @@ def test_a_workflow_is_saved_to_the_server_and_listed(app, server):
     group.get_by_role("button", name="first boats").click()
     expect(app.page.locator(".shell[data-screen=flow]")).to_be_visible()
     app.all_cards()
+
+
+def test_comfyuis_own_templates_are_asked_for_once_in_each_language(app):
+    def asked(name):
+        return sum(one.endswith(f"/templates/{name}") for one in app.requests)
+
+    app.show("library")
+    group = app.page.get_by_role("region", name=app.t("library.group_comfy"))
+    expect(group.get_by_role("button", name="Plain picture")).to_be_visible()
+    app.show("flow")
+    app.show("library")
+    app.state("store.saveSettings({language: 'zh'})")
+    expect(app.page.get_by_role("button", name="纯色图片")).to_be_visible()
+    app.state("store.saveSettings({language: 'en'})")
+    group.get_by_role("button", name="Plain picture").click()
+    expect(app.page.locator(".shell[data-screen=flow]")).to_be_visible()
+    assert [node["class_type"] for node in app.graph().values()] == ["EmptyImage", "SaveImage"]
+    assert (asked("index.json"), asked("index.zh.json")) == (2, 1)
+
+
+def test_the_settings_clear_what_can_be_read_again_and_offer_an_update(app):
+    app.page.evaluate("() => navigator.serviceWorker.ready.then(() => caches.open('of another page'))")
+    app.show("settings")
+    app.page.get_by_text(app.t("settings.licences")).click()
+    app.press_on_page("settings.notices")
+    expect(app.sheet().get_by_text("Permission is hereby granted").first).to_be_visible()
+    app.press("ui.close")
+    app.press_on_page("settings.clear")
+    app.press("settings.clear")
+    expect(app.page.get_by_text(app.t("settings.cleared")).first).to_be_visible()
+    kept = app.page.evaluate("() => caches.keys()")
+    assert "of another page" in kept
+    assert any(name.startswith("backplane-shell-") for name in kept)
+    app.show("flow")
+    app.state("store.updateReady.value = true")
+    app.page.evaluate("() => { window.before = true; }")
+    app.page.get_by_role("button", name=app.t("settings.update"), exact=True).click()
+    app.page.wait_for_function("() => !window.before")
+    app.ready()

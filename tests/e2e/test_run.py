@@ -1,6 +1,7 @@
 """Running: from a finding to the gallery, through cuts of the connection and reloads."""
 
 import re
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -34,6 +35,16 @@ def workflow(*, steps=20, seed=1, text="a red boat", checkpoint="v1-5-pruned-ema
         "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
         "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "e2e"}},
     }
+
+
+def ended(app, url, task):
+    """Wait by another way than the app's own until a task has ended."""
+    address = f"{url}/ext/tasks/{task}"
+    for _ in range(400):
+        if app.page.request.get(address).json()["finished_at"]:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{task} did not end")
 
 
 def test_from_a_finding_to_the_gallery(app):
@@ -110,25 +121,90 @@ def test_a_run_can_be_stopped(app):
     app.open_graph(workflow(seed=13, steps=200))
     app.run()
     expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
+    # Much work is not lost without a question. Here its begin is put back, once it was read from the server.
+    app.until("store.lastRun.value.eta_at > store.lastRun.value.started_at")
+    app.state(
+        "[store.lastRun.value].map((one) => { store.tasks.value = new Map(store.tasks.value)"
+        ".set(one.id, {...one, started_at: new Date(store.serverNow() - 90_000).toISOString()}); })"
+    )
     app.press_on_page("flow.cancel_run")
+    expect(app.sheet()).to_contain_text(app.t("tasks.cancel_text", count=2))
+    app.press("tasks.stop_run")
     app.ended("cancelled")
 
 
-def test_the_queue_can_be_reordered_and_emptied(app):
-    app.open_graph(workflow(seed=14, steps=100), "Long")
+def test_what_waits_can_be_moved_and_taken_off(app):
+    app.open_graph(workflow(seed=31, steps=200), "Never ending")
     app.run()
     expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
     # The next one is ComfyUI's already, and keeps its place.
-    for seed, name in ((15, "Second"), (16, "Third"), (17, "Fourth")):
+    for seed, name in ((32, "Next"), (33, "One"), (34, "Two"), (35, "Three")):
         app.open_graph(workflow(seed=seed), name)
         app.run()
-        app.until("store.lastRun.value")
+        app.until(f"store.lastRun.value?.metadata?.name === '{name}'")
     app.show("tasks")
     waiting = app.page.get_by_role("region", name=re.compile(app.t("tasks.queued")))
-    expect(waiting.get_by_role("listitem")).to_have_count(3)
-    waiting.get_by_role("button", name=app.t("tasks.to_front_of", name="Fourth")).click()
-    expect(waiting.get_by_role("listitem").nth(1)).to_contain_text("Fourth")
+    rows = waiting.get_by_role("listitem")
+    for name, key, order in (
+        ("Three", "tasks.earlier", ("One", "Three", "Two")),
+        ("One", "tasks.later", ("Three", "One", "Two")),
+        ("Two", None, ("Two", "Three", "One")),
+    ):
+        if key:
+            waiting.get_by_role("button", name=app.t("tasks.more_of", name=name)).click()
+            app.entry(app.t(key)).click()
+        else:
+            waiting.get_by_role("button", name=app.t("tasks.to_front_of", name=name)).click()
+        for place, one in enumerate(order, start=1):
+            expect(rows.nth(place)).to_contain_text(one)
+    waiting.get_by_role("button", name=app.t("tasks.more_of", name="Three")).click()
+    app.entry(app.t("tasks.take_off")).click()
+    expect(rows).to_have_count(3)
+    recent = app.page.get_by_role("region", name=app.t("tasks.recent"))
+    expect(recent.get_by_role("listitem").first).to_contain_text(app.t("tasks.status_cancelled"))
+    # The tab tells how far it is; the stop is told as what it is until the node has ended.
+    expect(app.page).to_have_title(re.compile(r"^\d+ % · "))
+    app.page.get_by_role("article").get_by_role("button", name=app.t("tasks.stop"), exact=True).click()
+    expect(recent.get_by_role("listitem").filter(has_text="Never ending")).to_contain_text(
+        app.t("tasks.status_cancelled")
+    )
+    app.until("[...store.tasks.value.values()].every((one) => store.FINISHED.has(one.status))")
+    expect(app.page).not_to_have_title(re.compile("%"))
+
+
+def test_a_run_is_repeated_and_taken_off_the_list_with_undo(app):
+    app.open_graph(workflow(seed=41, steps=2), "Repeated")
+    app.run()
     app.ended()
+    first = app.state("store.lastRun.value.id")
+    app.page.goto(f"{app.url}/ext/app/#/tasks/{first}")
+    for key in ("tasks.run_again", "tasks.run_same"):
+        app.press_on_page(key)
+        messages = app.page.get_by_role("region", name=app.t("ui.messages"))
+        expect(messages.get_by_text(app.t("tasks.queued_again", name="Repeated"))).to_be_visible()
+        app.until("[...store.tasks.value.values()].every((one) => store.FINISHED.has(one.status))")
+    made = app.state("[...store.tasks.value.values()].filter((one) => one.metadata?.name === 'Repeated')")
+    [same] = [one for one in made if one.get("retry_of") == first]
+    [again] = [one for one in made if one["id"] not in {first, same["id"]}]
+    assert [change["input"] for change in again["changes"]] == ["seed"]
+    app.show("tasks")
+    recent = app.page.get_by_role("region", name=app.t("tasks.recent"))
+    row = recent.get_by_role("listitem").filter(has_text="Repeated")
+    expect(row).to_have_count(3)
+    row.first.get_by_role("button", name=app.t("tasks.more_of", name="Repeated")).click()
+    app.entry(app.t("tasks.forget")).click()
+    expect(row).to_have_count(2)
+    app.press_on_page("ui.undo")
+    expect(row).to_have_count(3)
+    row.first.get_by_role("button", name=app.t("tasks.more_of", name="Repeated")).click()
+    app.entry(app.t("tasks.forget")).click()
+    messages.get_by_role("listitem").filter(has_text="Repeated").get_by_role(
+        "button", name=app.t("ui.dismiss")
+    ).last.click()
+    app.until(
+        "[...store.tasks.value.values()].filter((one) => one.metadata?.name === 'Repeated').length === 2"
+    )
+    expect(row).to_have_count(2)
 
 
 @pytest.fixture
@@ -154,6 +230,30 @@ def test_a_cut_wire_in_mid_run_loses_nothing(wire, pages):
         app.ended()
     assert app.graph()["2"]["inputs"]["text"] == "typed without a server"
     expect(app.page.get_by_role("region", name=app.pattern("flow.last_run"))).to_be_visible()
+
+
+def test_a_phone_that_slept_through_the_end_wakes_up_to_it(wire, pages, server):
+    app = pages(url=f"http://127.0.0.1:{wire.port}").goto("/tasks")
+    app.open_graph(workflow(seed=28, steps=40), "Slept")
+    app.run()
+    expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
+    task = app.state("store.lastRun.value.id")
+    app.show("tasks")
+    tool = app.page.context.new_cdp_session(app.page)
+    with app.expecting("ERR_", "fetch"):
+        tool.send("Page.setWebLifecycleState", {"state": "frozen"})
+        wire.cut()
+        ended(app, server.url, task)
+        wire.mend()
+        tool.send("Page.setWebLifecycleState", {"state": "active"})
+        app.page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+        recent = app.page.get_by_role("region", name=app.t("tasks.recent"))
+        expect(recent.get_by_role("listitem").filter(has_text="Slept")).to_contain_text(
+            app.t("tasks.status_succeeded"), timeout=20_000
+        )
+        expect(app.page.get_by_text(app.t("ui.offline"))).to_have_count(0, timeout=20_000)
+    assert app.state("store.lastRun.value.outputs.length") == 1
+    app.until("store.stream.value === 'open'")
 
 
 def test_a_reload_in_mid_run_finds_the_run_again(app):
@@ -199,18 +299,39 @@ def test_a_results_workflow_is_opened_again(app, how):
 
 
 def test_deleted_results_come_back_with_undo(app):
-    app.open_graph(workflow(seed=21))
-    app.run()
-    app.ended()
-    app.show("gallery")
-    expect(app.page.locator(".grid-cells").get_by_role("button").first).to_be_visible()
-    app.page.locator(".grid-cells").get_by_role("button").first.click()
+    for seed in (21, 22, 23):
+        app.open_graph(workflow(seed=seed))
+        app.run()
+        app.ended()
+    task = app.state("store.lastRun.value.id")
+    app.goto(f"/tasks/{task}")
+    tile = app.page.get_by_role("region", name=app.t("tasks.results")).get_by_role("button")
     viewer = app.page.get_by_role("dialog", name=app.t("gallery.viewer"))
-    viewer.get_by_role("button", name=app.t("gallery.delete"), exact=True).click()
-    expect(viewer.get_by_text(app.t("gallery.deleted", count=1)).first).to_be_visible()
-    viewer.get_by_role("button", name=app.t("gallery.undo"), exact=True).click()
-    viewer.get_by_role("button", name=app.t("ui.close"), exact=True).click()
-    assert app.state("store.lastRun.value.outputs.filter((one) => one.deleted).length") == 0
+    for again in (True, False):
+        tile.click()
+        viewer.get_by_role("button", name=app.t("gallery.delete"), exact=True).click()
+        expect(viewer.get_by_text(app.t("gallery.deleted", count=1)).first).to_be_visible()
+        if again:
+            viewer.get_by_role("button", name=app.t("gallery.undo"), exact=True).click()
+            expect(viewer.locator("[data-slide=now] img")).to_be_visible()
+        viewer.get_by_role("button", name=app.t("ui.close"), exact=True).click()
+        expect(tile).to_have_count(1 if again else 0)
+    # Closed, the viewer leaves the way back in a message; that one is not wanted.
+    messages = app.page.get_by_role("region", name=app.t("ui.messages"))
+    expect(messages.get_by_role("button", name=app.t("gallery.undo"), exact=True)).to_be_visible()
+    messages.get_by_role("button", name=app.t("ui.dismiss"), exact=True).click()
+    # The gallery: by selection, and the message has the way back.
+    app.show("gallery")
+    tiles = app.page.locator(".grid-cells").get_by_role("button")
+    expect(tiles.nth(1)).to_be_visible()
+    before = tiles.count()
+    app.press_on_page("gallery.select")
+    tiles.nth(0).click()
+    tiles.nth(1).click()
+    app.press_on_page("gallery.delete")
+    expect(tiles).to_have_count(before - 2)
+    messages.get_by_role("button", name=app.t("gallery.undo"), exact=True).click()
+    expect(tiles).to_have_count(before)
 
 
 def test_a_wide_window_shows_the_flow_and_the_tasks_side_by_side(desktop):

@@ -410,7 +410,9 @@ def test_the_types_are_right(tmp_path):
         pytest.skip("no TypeScript (dev.py test installs it): the types of web/ were not checked")
     # A copy, for what is vendored is typed by its packages: nothing of those belongs into web/.
     shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("locales", "icons"))
+    shutil.copytree(WEB / "extension", tmp_path / "extension")
     shutil.copy(CHECKS / "preact.d.ts", tmp_path / "app" / "vendor")
+    shutil.copy(CHECKS / "comfy.d.ts", tmp_path)
     shutil.copy(CHECKS / "tsconfig.web.json", tmp_path)
     (tmp_path / "node_modules").symlink_to(folder / "node_modules", target_is_directory=True)
     tsc = folder / "node_modules" / "typescript" / "bin" / "tsc"

@@ -14,6 +14,9 @@ const screens = {
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 // Texts and settings come first: without them every label would be its key for a moment.
 await boot();
+// What stood there meanwhile: Preact would leave it beside what it draws.
+root.replaceChildren();
+root.replaceChildren();
 render(h(Shell, { screens }), root);
 /** @param {() => void} work */
 const whenIdle = (work) => ("requestIdleCallback" in globalThis ? requestIdleCallback(work) : setTimeout(work, 500));

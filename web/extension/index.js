@@ -1,149 +1,29 @@
 /** The tab of ComfyUI's own page: the way to the phone app, what runs, and which models are missing. */
 import { app } from "/scripts/app.js";
 
-const POLL_MS = { busy: 1500, idle: 6000 };
-const UNFINISHED = new Set(["queued", "running", "canceling"]);
+/** Between two looks at the tasks while something runs, with the tab open and closed, and while nothing does. */
+const POLL_MS = { open: 1500, closed: 5000, idle: 6000 };
+/** What happens at once is one thing to look at. */
+const SOON_MS = 200;
+const UNFINISHED = "queued,running,canceling";
+/** How many lines of unfinished and of finished tasks are shown. */
+const LINES = { unfinished: 6, finished: 5 };
+const TAB = "backplane";
 
-const chosen = app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language;
-const locale = String(chosen).startsWith("zh") ? "zh" : "en";
-const texts = await (await fetch(new URL(`./locales/${locale}.json`, import.meta.url))).json();
-const t = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+/** @typedef {{address: HTMLElement, tasks: HTMLElement, missing: HTMLElement}} View */
 
-// QR codes (ISO/IEC 18004): byte mode, error level M, versions 1 to 10.
+const language = () => String(app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language).startsWith("zh") ? "zh" : "en";
+const read = async (/** @type {string} */ name) => (await fetch(new URL(`./locales/${name}.json`, import.meta.url))).json();
+/** The page changes its language without a reload. @type {{en: Record<string, string>, zh: Record<string, string>} | null} */
+const texts = await Promise.all([read("en"), read("zh")]).then(([en, zh]) => ({ en, zh }), () => null);
 
-const CODEWORDS = [26, 44, 70, 100, 134, 172, 196, 242, 292, 346];
-const CORRECTION = [10, 16, 26, 18, 24, 16, 18, 22, 22, 26]; // codewords of each block
-const BLOCKS = [1, 1, 1, 2, 2, 4, 4, 4, 5, 5];
-const ALIGNMENT = [[], [18], [22], [26], [30], [34], [22, 38], [24, 42], [26, 46], [28, 50]]; // and 6
-const MASKS = [
-  (x, y) => (x + y) % 2, (x, y) => y % 2, (x) => x % 3, (x, y) => (x + y) % 3,
-  (x, y) => (Math.floor(x / 3) + Math.floor(y / 2)) % 2,
-  (x, y) => ((x * y) % 2) + ((x * y) % 3),
-  (x, y) => (((x * y) % 2) + ((x * y) % 3)) % 2,
-  (x, y) => (((x + y) % 2) + ((x * y) % 3)) % 2,
-];
+/** @param {string} key @param {Record<string, string | number>} [values] */
+const t = (key, values = {}) => (texts?.[language()][key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 
-/** Product in GF(256) with the polynomial 0x11d. */
-function product(a, b) {
-  let result = 0;
-  for (let bit = 7; bit >= 0; bit--) result = (result << 1) ^ ((result >> 7) * 0x11d) ^ (((b >> bit) & 1) * a);
-  return result;
-}
-
-/** Correction codewords of one block (Reed-Solomon). */
-function correction(data, degree) {
-  let divisor = [1];
-  for (let i = 0, root = 1; i < degree; i++, root = product(root, 2)) {
-    const next = [...divisor, 0];
-    divisor.forEach((factor, at) => (next[at + 1] ^= product(factor, root)));
-    divisor = next;
-  }
-  const rest = [...data, ...new Array(degree).fill(0)];
-  for (let i = 0; i < data.length; i++) {
-    const factor = rest[i];
-    divisor.forEach((part, at) => (rest[i + at] ^= product(part, factor)));
-  }
-  return rest.slice(data.length);
-}
-
-/** All codewords of a text in the order in which they are drawn, and the version they need. */
-function codewords(text) {
-  const bytes = [...new TextEncoder().encode(text)];
-  const room = (v) => CODEWORDS[v] - CORRECTION[v] * BLOCKS[v];
-  const version = CODEWORDS.findIndex((_, v) => bytes.length + (v < 9 ? 2 : 3) <= room(v));
-  if (version < 0) throw new RangeError("too long for a QR code");
-  const counted = version < 9 ? [bytes.length] : [bytes.length >> 8, bytes.length & 255];
-  const nibbles = [4, ...[...counted, ...bytes].flatMap((byte) => [byte >> 4, byte & 15]), 0];
-  const data = Array.from({ length: nibbles.length / 2 }, (_, i) => (nibbles[2 * i] << 4) | nibbles[2 * i + 1]);
-  for (let pad = 0xec; data.length < room(version); pad ^= 0xec ^ 0x11) data.push(pad);
-  const short = Math.floor(data.length / BLOCKS[version]);
-  const long = data.length % BLOCKS[version];
-  const blocks = [];
-  for (let i = BLOCKS[version], at = 0; i > 0; i--) blocks.push(data.slice(at, (at += short + (i <= long ? 1 : 0))));
-  const checks = blocks.map((block) => correction(block, CORRECTION[version]));
-  const woven = (lists) => Array.from({ length: Math.max(...lists.map((list) => list.length)) },
-    (_, i) => lists.flatMap((list) => (i < list.length ? [list[i]] : []))).flat();
-  return { version: version + 1, words: [...woven(blocks), ...woven(checks)] };
-}
-
-/** What makes a symbol hard to read: long runs, blocks, false finders, imbalance. */
-function penalty(rows) {
-  const size = rows.length;
-  const lines = [...rows, ...rows.map((_, x) => rows.map((row) => row[x]))].map((line) => line.map(Number).join(""));
-  let points = 0;
-  for (const line of lines) {
-    points += (line.match(/0{5,}|1{5,}/g) ?? []).reduce((sum, run) => sum + run.length - 2, 0);
-    points += 40 * (line.match(/(?=10111010000|00001011101)/g) ?? []).length;
-  }
-  for (let y = 1; y < size; y++)
-    for (let x = 1; x < size; x++)
-      if (new Set([rows[y][x], rows[y - 1][x], rows[y][x - 1], rows[y - 1][x - 1]]).size === 1) points += 3;
-  const dark = rows.flat().filter(Boolean).length / (size * size);
-  return points + 10 * Math.floor(Math.abs(dark - 0.5) * 20);
-}
-
-/** Rows of a QR code, true for dark, without the quiet zone. */
-export function qr(text) {
-  const { version, words } = codewords(text);
-  const size = 17 + 4 * version;
-  const fixed = Array.from({ length: size }, () => new Array(size).fill(null));
-  const set = (x, y, dark) => { if (fixed[y]?.[x] !== undefined) fixed[y][x] = Boolean(dark); };
-  for (let i = 8; i < size - 8; i++) { set(i, 6, i % 2 === 0); set(6, i, i % 2 === 0); }
-  const square = (cx, cy, radius, light) => {
-    for (let y = -radius; y <= radius; y++)
-      for (let x = -radius; x <= radius; x++)
-        set(cx + x, cy + y, !light.includes(Math.max(Math.abs(x), Math.abs(y))));
-  };
-  for (const [x, y] of [[3, 3], [size - 4, 3], [3, size - 4]]) square(x, y, 4, [2, 4]);
-  const centres = version > 1 ? [6, ...ALIGNMENT[version - 1]] : [];
-  for (const x of centres)
-    for (const y of centres)
-      if (!((x === 6 && y === 6) || (x === 6 && y === size - 7) || (x === size - 7 && y === 6))) square(x, y, 2, [1]);
-  const remainder = (value, bits, generator) => {
-    let rest = value << bits;
-    for (let bit = 31; bit >= bits; bit--) if ((rest >>> bit) & 1) rest ^= generator << (bit - bits);
-    return rest;
-  };
-  if (version > 6) {
-    const bits = (version << 12) | remainder(version, 12, 0x1f25);
-    for (let i = 0; i < 18; i++) {
-      const [a, b] = [Math.floor(i / 3), size - 11 + (i % 3)];
-      set(a, b, (bits >> i) & 1); set(b, a, (bits >> i) & 1);
-    }
-  }
-  const format = (mask) => {
-    const bits = ((mask << 10) | remainder(mask, 10, 0x537)) ^ 0x5412; // level M is 00
-    for (let i = 0; i < 15; i++) {
-      const dark = (bits >> i) & 1;
-      const along = i < 6 ? i : i < 8 ? i + 1 : null;
-      if (along === null) set(i === 8 ? 7 : 14 - i, 8, dark); else set(8, along, dark);
-      if (i < 8) set(size - 1 - i, 8, dark); else set(8, size - 15 + i, dark);
-    }
-    set(8, size - 8, true);
-  };
-  format(0); // takes its place before the data do
-  const free = [];
-  for (let right = size - 1, up = true; right > 0; right -= 2, up = !up) {
-    if (right === 6) right--;
-    for (let i = 0; i < size; i++)
-      for (const x of [right, right - 1]) {
-        const y = up ? size - 1 - i : i;
-        if (fixed[y][x] === null) free.push([x, y]);
-      }
-  }
-  const drawn = MASKS.map((masked, mask) => {
-    format(mask);
-    const rows = fixed.map((row) => [...row]);
-    free.forEach(([x, y], i) => (rows[y][x] = Boolean(((words[i >> 3] ?? 0) >> (7 - (i & 7))) & 1) !== (masked(x, y) === 0)));
-    return rows;
-  });
-  const points = drawn.map(penalty);
-  return drawn[points.indexOf(Math.min(...points))];
-}
-
-// The tab
-
-/** An element with attributes (functions: listeners) and children; texts are never read as markup. */
+/**
+ * An element with attributes (functions: listeners) and children; texts are never read as markup.
+ * @param {string} tag @param {Record<string, string | ((event: Event) => unknown)>} [attributes] @param {(Node | string | null)[]} children
+ */
 function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -154,145 +34,247 @@ function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Ask Backplane. Raises Error with its own words. */
+const soft = (/** @type {string} */ text) => el("p", { "data-soft": "" }, text);
+
+/** Asks Backplane. Throws Error with words for people. @param {string} path @param {object} [body] */
 async function ask(path, body) {
   const sent = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const answer = await app.api.fetchApi(path, { cache: "no-cache", ...sent });
-  const told = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error([told.error.message, told.error.hint].filter(Boolean).join(" ")), told.error);
-  return told;
+  const answer = await app.api.fetchApi(path, { cache: "no-cache", ...sent }).catch(() => null);
+  if (!answer) throw new Error(t("offline"));
+  const told = await answer.json().catch(() => null);
+  if (answer.ok && told) return told;
+  // Whatever is there instead of Backplane, such as a ComfyUI that could not load it, answers in another form.
+  throw new Error([told?.error?.message ?? t("no_backplane"), told?.error?.hint].filter(Boolean).join(" "));
 }
 
+/** @param {string} severity @param {string} summary @param {string} [detail] */
 const toast = (severity, summary, detail) => app.extensionManager.toast.add({ severity, summary, detail, life: 6000 });
 
-/** Wrap what a button does: disabled meanwhile, and a failure is told. */
+/** What a button does: disabled meanwhile, and a failure is told. @param {() => Promise<unknown>} work */
 function doing(work) {
+  /** @param {Event} [event] */
   return async (event) => {
-    const button = event?.currentTarget ?? {};
-    button.disabled = true;
+    const button = event?.currentTarget instanceof HTMLButtonElement ? event.currentTarget : null;
+    if (button) button.disabled = true;
     try {
       await work();
     } catch (error) {
-      toast("error", t("failed"), error.message);
+      toast("error", t("failed"), error instanceof Error ? error.message : String(error));
     }
-    button.disabled = false;
+    if (button) button.disabled = false;
   };
 }
 
-const sizeOf = (bytes) => new Intl.NumberFormat(locale, { style: "unit", maximumFractionDigits: 1,
+const sizeOf = (/** @type {number} */ bytes) => new Intl.NumberFormat(language(), { style: "unit", maximumFractionDigits: 1,
   unit: bytes < 1e9 ? "megabyte" : "gigabyte" }).format(bytes / (bytes < 1e9 ? 1e6 : 1e9));
 
-async function sendWorkflow() {
-  const { output } = await app.graphToPrompt();
-  if (!Object.keys(output).length) return toast("warn", t("empty_workflow"));
-  const name = app.extensionManager.workflow?.activeWorkflow?.filename || t("untitled");
-  await ask("/ext/workflow/sessions", { workflow: output, label: name.slice(0, 200), metadata: { from: "desktop" } });
-  toast("success", t("sent"), t("sent_detail", { name }));
+/** Where the tab is shown: the page may render it again without a destroy, or twice. @type {Map<HTMLElement, View>} */
+const views = new Map();
+
+/** Fills one part of the tab wherever it is shown; what fails is said there. @param {keyof View} part @param {(place: HTMLElement) => Promise<void>} fill */
+async function fillAll(part, fill) {
+  const places = [...views.values()].map((view) => view[part]);
+  await Promise.all(places.map((place) => fill(place).catch((error) => place.replaceChildren(soft(error.message)))));
 }
 
-function qrPicture(url) {
+// The address
+
+/** The workflow that was sent last: the code then leads to it. @type {{id: string, name: string} | null} */
+let shared = null;
+
+async function sendWorkflow() {
+  const { workflow, output } = await app.graphToPrompt();
+  if (!Object.keys(output).length) return toast("warn", t("empty_workflow"));
+  // Of a class that is not installed the page knows no inputs: the form in which it saves has all of them.
+  const whole = Object.values(output).every((node) => node.class_type);
+  const name = app.extensionManager.workflow?.activeWorkflow?.filename || t("untitled");
+  const { id } = await ask("/ext/workflow/sessions", { workflow: whole ? output : workflow, label: name.slice(0, 200), metadata: { from: "desktop" } });
+  shared = { id, name };
+  toast("success", t("sent"), t("sent_detail", { name }));
+  await fillAll("address", showAddress);
+}
+
+/** @param {string} url */
+async function qrPicture(url) {
+  const { qr } = await import(app.api.apiURL("/ext/app/core/qr.js"));
+  /** @type {boolean[][]} */
   const rows = qr(url);
   const side = rows.length + 8; // the quiet zone is four modules wide
   const path = rows.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x + 4} ${y + 4}h1v1h-1z` : ""))).join("");
-  const holder = el("template");
+  const holder = document.createElement("template");
   holder.innerHTML = `<svg viewBox="0 0 ${side} ${side}" role="img" shape-rendering="crispEdges">`
     + `<rect width="${side}" height="${side}" fill="#fff"/><path d="${path}" fill="#000"/></svg>`;
-  const picture = holder.content.firstChild;
+  const picture = /** @type {SVGElement} */ (holder.content.firstChild);
   picture.setAttribute("aria-label", t("qr_label", { url }));
   return picture;
 }
 
-/** Where a phone finds the app: the address in use, if it is none of this computer's alone, then the server's own. */
+/** Where a phone finds the app: the address in use, if it is none of this computer's alone, then the server's own. @param {HTMLElement} place */
 async function showAddress(place) {
   const told = await ask("/ext/addresses");
   const here = new URL(app.api.apiURL("/ext/app/"), location.href);
-  const local = /^(localhost|127\.|\[::1\])/.test(here.hostname);
-  const urls = [...new Set([...(local ? [] : [here.href]), ...told.items.map((item) => item.url)])];
-  const open = el("a", { href: here.href, target: "_blank", "data-button": "" }, t("open_here"));
+  const local = /^(localhost$|127\.|\[::1\])/.test(here.hostname);
+  /** @type {string[]} */
+  const urls = [...new Set([...(local ? [] : [here.href]), ...told.items.map((/** @type {{url: string}} */ item) => item.url)])];
+  const hash = shared ? `#/flow?session=${encodeURIComponent(shared.id)}` : "";
+  const open = el("a", { href: here.href + hash, target: "_blank", "data-button": "" }, t("open_here"));
   if (!urls.length) return place.replaceChildren(el("p", { "data-tone": "warn", role: "note" }, t("only_here")), open);
-  const picture = el("div", { style: "display: grid; justify-items: center; gap: 8px" });
-  const show = (url) => picture.replaceChildren(qrPicture(url), el("code", { style: "user-select: all" }, url));
-  const choice = el("select", { "aria-label": t("address"), change: (event) => show(event.target.value) },
+  const picture = el("div", { class: "code" });
+  const show = async (/** @type {string} */ url) => picture.replaceChildren(await qrPicture(url + hash), el("code", {}, url));
+  const choice = el("select", { "aria-label": t("address"), change: doing(() => show(/** @type {HTMLSelectElement} */ (choice).value)) },
     ...urls.map((url) => el("option", { value: url }, new URL(url).host)));
-  show(urls[0]);
-  place.replaceChildren(el("p", { "data-soft": "" }, t("scan")), picture, ...(urls.length > 1 ? [choice] : []), open);
+  await show(urls[0]);
+  place.replaceChildren(soft(shared ? t("scan_sent", { name: shared.name }) : t("scan")), picture, ...(urls.length > 1 ? [choice] : []), open);
 }
 
+// Models
+
+/** @param {HTMLElement} place */
 async function showMissing(place) {
-  const { workflow, output } = await app.graphToPrompt();
-  const needed = Object.keys(output).length ? await ask("/ext/workflow/requirements", { workflow }) : { models: [] };
-  const missing = needed.models.filter((model) => model.status === "missing" && model.needed);
-  if (!missing.length) return place.replaceChildren(el("p", { "data-soft": "" }, t("nothing_missing")));
-  place.replaceChildren(el("ul", {}, ...missing.map(({ name, folder, sources: [source] }) => {
-    const fetchIt = doing(async () => {
-      await ask("/ext/models/download", { url: source.url, type: source.folder ?? folder, filename: name.split(/[\\/]/).pop() });
-      toast("success", t("download_started"), name);
-    });
-    return el("li", { style: "grid-template-columns: 1fr auto" }, el("span", {}, name, el("br"), el("small", {}, source ? folder ?? "" : t("no_source"))),
-      source ? el("button", { click: fetchIt }, source.size ? t("download_size", { size: sizeOf(source.size) }) : t("download")) : "");
-  })));
+  const { workflow } = await app.graphToPrompt();
+  /** @type {{models: any[]}} */
+  const { models } = workflow.nodes?.length ? await ask("/ext/workflow/requirements", { workflow }) : { models: [] };
+  const lacking = models.filter((model) => model.needed && (model.status === "missing" || model.status === "elsewhere"));
+  place.replaceChildren(lacking.length ? el("ul", {}, ...lacking.map(modelLine)) : soft(t("nothing_missing")));
 }
 
-/** A line of the list of tasks: a picture of what came of it, what it is, how far it is. */
+/** @param {any} model */
+function modelLine({ name, folder, status, here, sources: [source] }) {
+  const parts = name.split(/[\\/]/);
+  const fetchIt = doing(async () => {
+    await ask("/ext/models/download", { url: source.url, filename: parts.at(-1), type: folder ?? source.folder,
+      ...(parts.length > 1 && { target_dir: parts.slice(0, -1).join("/") }), ...(source.sha256 && { sha256: source.sha256 }) });
+    toast("success", t("download_started"), name);
+    wake();
+  });
+  const why = status === "elsewhere" ? t("elsewhere", { place: [here?.folder, here?.name].filter(Boolean).join("/") })
+    : source ? folder ?? source.folder ?? "" : t("no_source");
+  const button = status === "missing" && source
+    && el("button", { click: fetchIt }, source.size ? t("download_size", { size: sizeOf(source.size) }) : t("download"));
+  return el("li", { "data-kind": "model" }, el("span", {}, name, el("small", {}, why)), button || null);
+}
+
+const checkModels = () => fillAll("missing", showMissing);
+
+// Tasks
+
+/** A line of the list: a picture of what came of it, what it is, how far it is. @param {any} task */
 function taskLine(task) {
-  const picture = task.outputs.findLast((output) => output.kind === "image" && !output.deleted);
   const file = task.download;
-  const title = file ? file.name ?? new URL(file.url).pathname.split("/").pop() : task.template?.name ?? t("run");
-  const bytes = file?.size ? `${sizeOf(file.received)} / ${sizeOf(file.size)}` : "";
-  const details = [t(`status_${task.status}`), bytes, file?.speed ? `${sizeOf(file.speed)}/s` : "", task.error?.message].filter(Boolean);
+  const picture = task.outputs.findLast((/** @type {any} */ output) => output.kind === "image" && !output.deleted);
+  const title = file ? file.name ?? new URL(file.url).pathname.split("/").pop() : task.metadata?.name ?? task.template?.name ?? t("run");
+  const at = task.finished_at && new Date(task.finished_at).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" });
+  const details = [
+    t(`status_${file?.phase === "paused" ? "paused" : task.status}`),
+    file?.size && task.status === "running" ? `${sizeOf(file.received)} / ${sizeOf(file.size)}` : "",
+    file?.speed ? `${sizeOf(file.speed)}/s` : "",
+    task.error?.message ?? at,
+  ];
+  const link = app.api.apiURL(`/ext/app/#/tasks/${encodeURIComponent(task.id)}`);
   return el("li", { "data-state": task.status },
-    picture ? el("img", { src: app.api.apiURL(`${picture.url}?width=96`), alt: "", loading: "lazy" }) : el("span", {}),
-    el("span", {}, title, el("br"), el("small", {}, details.join(" · "))), "",
-    UNFINISHED.has(task.status) ? el("progress", { max: 1, value: task.progress, "aria-label": title }) : null);
+    picture ? el("img", { src: app.api.apiURL(`${picture.url}?width=96`), alt: "", loading: "lazy" })
+      : el("i", { class: `pi ${file ? "pi-download" : "pi-image"}`, "aria-hidden": "true" }),
+    el("span", {}, el("a", { href: link, target: "_blank" }, title), el("small", {}, details.filter(Boolean).join(" · "))),
+    task.finished_at ? null : el("progress", { max: "1", value: String(task.progress ?? 0), "aria-label": title }));
 }
 
-/** Show tasks until *signal* says stop. */
-async function followTasks(place, signal) {
-  let shown = "";
-  while (!signal.aborted) {
-    let busy = false;
-    if (!document.hidden) {
+let shown = "";
+let fetching = 0;
+
+/** Looks at the tasks once. @returns {Promise<number>} When to look again, in ms; Infinity: when woken. */
+async function look() {
+  for (const place of views.keys()) if (!place.isConnected) views.delete(place);
+  const { items } = await ask(`/ext/tasks?status=${UNFINISHED}&limit=50`);
+  const tab = app.extensionManager.getSidebarTabs?.().find((one) => one.id === TAB);
+  if (tab) tab.iconBadge = items.length ? String(items.length) : null; // the page's own object: it watches that one
+  busy = items.length > 0;
+  if (!views.size) return busy ? POLL_MS.closed : Infinity;
+  const ended = await ask(`/ext/tasks?status=succeeded,failed,cancelled&limit=${LINES.finished}`);
+  const first = (/** @type {any} */ task) => (task.status === "queued" ? 1 + (task.queue_position ?? 0) : 0);
+  items.sort((/** @type {any} */ a, /** @type {any} */ b) => first(a) - first(b));
+  const more = items.length - LINES.unfinished;
+  if (shown !== (shown = JSON.stringify([items, ended.items, language()])))
+    await fillAll("tasks", async (place) => place.replaceChildren(items.length + ended.items.length === 0 ? soft(t("no_tasks")) : el("ul", {},
+      ...items.slice(0, LINES.unfinished).map(taskLine), more > 0 ? el("li", { "data-soft": "" }, t("more_tasks", { count: more })) : null,
+      ...ended.items.map(taskLine))));
+  const before = fetching;
+  fetching = items.filter((/** @type {any} */ task) => task.download).length;
+  if (fetching < before) void checkModels(); // a file has come
+  return busy ? POLL_MS.open : POLL_MS.idle;
+}
+
+let due = true;
+let busy = false;
+let rouse = () => {};
+let lost = false;
+/** The workflow that was open at the last look. */
+let seen = "";
+
+/** Has the tasks looked at soon. */
+function wake() {
+  due = true;
+  rouse();
+}
+
+/** Follows the tasks for good; with the tab closed and nothing to do it asks for nothing until the page tells of a change. */
+async function follow() {
+  for (;;) {
+    let wait = views.size ? POLL_MS.idle : Infinity;
+    if (!document.hidden && (due || busy || views.size)) {
+      due = false;
       try {
-        const { items } = await ask("/ext/tasks?limit=8");
-        busy = items.some((task) => UNFINISHED.has(task.status));
-        if (shown !== (shown = JSON.stringify(items)) && !signal.aborted)
-          place.replaceChildren(items.length ? el("ul", {}, ...items.map(taskLine)) : el("p", { "data-soft": "" }, t("no_tasks")));
-      } catch {
-        shown = "";
-        place.replaceChildren(el("p", { "data-soft": "" }, t("offline")));
+        wait = await look();
+        const now = app.extensionManager.workflow?.activeWorkflow?.path ?? "";
+        if (now !== seen) shared = null;
+        if (lost || now !== seen) void Promise.all([fillAll("address", showAddress), checkModels()]);
+        [lost, seen] = [false, now];
+      } catch (error) {
+        [lost, shown] = [true, ""];
+        await fillAll("tasks", () => Promise.reject(error));
       }
     }
     await new Promise((resume) => {
-      const timer = setTimeout(resume, busy ? POLL_MS.busy : POLL_MS.idle);
-      signal.addEventListener("abort", () => (clearTimeout(timer), resume()), { once: true });
+      const soon = () => setTimeout(resume, SOON_MS);
+      const timer = due ? soon() : wait < Infinity ? setTimeout(resume, wait) : undefined;
+      rouse = () => (clearTimeout(timer), soon());
     });
   }
 }
 
-let open = new AbortController();
-
+/** @param {HTMLElement} place */
 function render(place) {
-  open.abort(); // the page may render a tab again without a destroy
-  open = new AbortController();
-  const [address, missing, tasks] = [el("div", { style: "display: contents" }), el("div"), el("div", { "aria-live": "off" })];
-  const check = doing(() => showMissing(missing));
-  place.replaceChildren(el("div", { class: "backplane" }, el("link", { rel: "stylesheet", href: new URL("./style.css", import.meta.url).href }), address,
-    el("button", { click: doing(sendWorkflow) }, t("send")),
+  const [address, tasks, missing] = [el("div", { class: "part" }), el("div", { "aria-live": "off" }), el("div")];
+  views.set(place, { address, tasks, missing });
+  place.replaceChildren(el("div", { class: "backplane" }, el("link", { rel: "stylesheet", href: new URL("./style.css", import.meta.url).href }),
+    address, el("button", { click: doing(sendWorkflow) }, t("send")),
     el("h3", {}, t("tasks")), tasks,
-    el("h3", {}, t("missing")), missing, el("button", { click: check }, t("check"))));
-  doing(() => showAddress(address))();
-  check();
-  followTasks(tasks, open.signal);
+    el("h3", {}, t("missing")), missing, el("button", { click: doing(checkModels) }, t("check"))));
+  shown = "";
+  seen = app.extensionManager.workflow?.activeWorkflow?.path ?? "";
+  void fillAll("address", showAddress);
+  void checkModels();
+  wake();
 }
 
-app.registerExtension({
+/** Forgets where the tab is not shown any more; the page takes it away after it has said so. */
+const prune = () => setTimeout(() => { for (const place of views.keys()) if (!place.isConnected) views.delete(place); });
+
+// Without its texts the folder is there no longer, though the page still had this file.
+if (texts) app.registerExtension({
   name: "backplane.desktop",
   commands: [
     { id: "Backplane.OpenTab", label: t("open_tab"), icon: "pi pi-mobile",
-      function: () => app.extensionManager.command.execute("Workspace.ToggleSidebarTab.backplane") },
+      function: () => app.extensionManager.command.execute(`Workspace.ToggleSidebarTab.${TAB}`) },
     { id: "Backplane.SendWorkflow", label: t("send_command"), icon: "pi pi-send", function: doing(sendWorkflow) },
   ],
   menuCommands: [{ path: ["Extensions", "Backplane"], commands: ["Backplane.OpenTab", "Backplane.SendWorkflow"] }],
-  setup: () => app.extensionManager.registerSidebarTab({ id: "backplane", icon: "pi pi-mobile", type: "custom",
-    title: t("title"), tooltip: t("tooltip"), render, destroy: () => open.abort() }),
+  aboutPageBadges: [{ label: "Backplane", url: app.api.apiURL("/ext/docs"), icon: "pi pi-mobile" }],
+  setup() {
+    app.extensionManager.registerSidebarTab({ id: TAB, icon: "pi pi-mobile", type: "custom",
+      title: t("title"), tooltip: t("tooltip"), render, destroy: prune });
+    app.api.addEventListener("status", () => wake());
+    document.addEventListener("visibilitychange", () => wake());
+    void follow();
+  },
+  afterConfigureGraph: wake,
 });

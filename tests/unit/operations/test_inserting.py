@@ -65,7 +65,9 @@ def test_a_lora_asks_where_two_loaders_give_a_clip():
     error = refused(graph, insert("Lora", target_node_id="5", input="model"))
     assert error.code == "AMBIGUOUS_PORT"
     assert [each["node_id"] for each in error.details["candidates"]] == ["9", "12"]
-    told = insert("Lora", target_node_id="5", input="model", inputs={"clip": ["12", 0]})
+    chosen = error.details["candidates"][1]
+    link = [chosen["node_id"], chosen["slot"]]
+    told = insert("Lora", target_node_id="5", input="model", inputs={error.details["input"]: link})
     assert rewired(graph, patched(graph, told)) == {"13.model": "1.0", "13.clip": "12.0", "5.model": "13.0"}
 
 
@@ -257,6 +259,7 @@ def test_a_fragment_is_wired_as_it_is_told():
 def test_a_fragment_that_cannot_be_wired_is_refused_or_left_open():
     error = refused(text_to_image(), fragment(AGAIN))
     assert error.code == "AMBIGUOUS_PORT"  # two encoders
+    assert error.details["input"] in AGAIN["inputs"]
     error = refused({}, fragment(LORA))
     assert error.code == "NO_FITTING_PORT"
     assert [each["input"] for each in error.details["inputs"]] == ["model", "clip"]

@@ -6,7 +6,9 @@ from backplane.errors import ApiError, Unavailable
 from backplane.host.protocol import (
     NodeFinished,
     NodeOutput,
+    NodeProgressed,
     NodeStarted,
+    Preview,
     PromptRejected,
     QueuedPrompt,
     RunEnded,
@@ -17,6 +19,7 @@ from backplane.tasks import Limits, Query, Submission, Tasks
 from backplane.tasks.intake import Inputs
 from backplane.tasks.store import open_engine
 from fakes import FakeClasses, FakeHost, spec
+from PIL import Image
 
 NO_INPUTS = Inputs(None, None, max_bytes=1)
 NUMBER = spec("Number", {"value": ("INT", {"default": 1})})
@@ -89,6 +92,23 @@ async def test_what_is_queued_is_a_copy_with_titles(tasks, host):
     assert prompt.graph["1"]["_meta"] == {"title": "Number"}
     assert "_meta" not in workflow["1"]
     assert prompt.client_id == "backplane"
+
+
+async def test_the_last_preview_outlives_the_run_for_a_moment(tasks, host, monkeypatch):
+    monkeypatch.setattr("backplane.tasks.service.PREVIEW_KEPT_S", 0.5)
+    task_id = await started(tasks, host)
+    frame = Preview(Image.new("RGB", (8, 8)), "JPEG", None)
+    host.emit(NodeProgressed(task_id, 100.5, "1", 1, 2, frame))
+    host.end(task_id)
+    assert (await ended(tasks, task_id))["status"] == "succeeded"
+
+    media_type, _ = await tasks.results.preview(await tasks.find(task_id))
+    assert media_type == "image/jpeg"
+    task = await tasks.find(task_id)
+    await until(lambda: task.progress.preview is None)
+    with pytest.raises(ApiError) as gone:
+        await tasks.results.preview(task)
+    assert gone.value.code == "PREVIEW_NOT_FOUND"
 
 
 async def test_what_was_installed_since_the_last_look_is_found(host, tmp_path):

@@ -68,7 +68,7 @@ test("every param has an editor of its own, but for types that need ComfyUI's pa
 test("what is shown, typed again as it is, is the same value", { skip }, () => {
   for (const spec of all) {
     for (const field of flat(fieldsOf(spec, { class_type: spec.name, inputs: defaults(spec) }))) {
-      if (!["int", "float", "seed", "text", "multiline"].includes(field.kind)) continue;
+      if (field.value === undefined || !["int", "float", "seed", "text", "multiline"].includes(field.kind)) continue;
       assert.deepEqual(parseValue(field, String(field.value)), { value: field.value }, `${spec.name} ${field.name}`);
     }
   }
@@ -80,5 +80,25 @@ test("links stand in fields only where a widget would", { skip }, () => {
       const fields = flat(fieldsOf(spec, { class_type: spec.name, inputs }));
       assert.ok(fields.every((one) => !isLink(one.value)), spec.name);
     }
+  }
+});
+
+/** Nodes as ComfyUI's own templates have them, with what its page keeps beside the widgets. */
+const REAL = [
+  [{ class_type: "CustomCombo", inputs: { choice: "b", index: 1, option1: "a", option2: "b", option3: "" } }, { choice: "text", option1: "text", index: "raw" }],
+  [{ class_type: "SaveGLB", inputs: { filename_prefix: "mesh/x", image: "", mesh: ["9", 0] } }, { filename_prefix: "text", image: "text" }],
+  [{ class_type: "Load3D", inputs: { clear: "clear", width: 64, height: 64, image: { camera_info: { far: 1 }, model_3d_info: [] }, model_file: "toy.glb", "upload 3d model": "x" } }, { image: "raw", width: "int", "upload 3d model": "text" }],
+  [{ class_type: "BuildJsonPromptIdeogram", inputs: { color_palette: { __value__: ["#0a1628", "#ffffff"] }, background: "dark", element: ["9", 2] } }, { color_palette: "raw", background: "multiline" }],
+  [{ class_type: "ResizeImageMaskNode", inputs: { input: ["8", 0], resize_type: "scale dimensions", "resize_type.crop": "center", "resize_type.width": 64, "resize_type.height": 64, scale_method: "lanczos" } }, { resize_type: "dynamic", "resize_type.crop": "segmented", "resize_type.width": "int" }],
+  [{ class_type: "PreviewAny", inputs: { source: ["1", 0] } }, {}],
+  [{ class_type: "EmptyImage", inputs: { width: 64, height: 64, batch_size: 1, color: 255 } }, { color: "color" }],
+];
+
+test("nodes as templates have them keep every value, each in an editor of its kind", { skip }, () => {
+  for (const [node, kinds] of REAL) {
+    const spec = all.find((one) => one.name === node.class_type);
+    checkWhole(spec, node.inputs);
+    const found = Object.fromEntries(flat(fieldsOf(spec, node)).map((one) => [one.name, one.kind]));
+    for (const [name, kind] of Object.entries(kinds)) assert.equal(found[name], kind, `${node.class_type} ${name}`);
   }
 });

@@ -50,7 +50,7 @@ test("a few short options are beside each other, others in a list", () => {
   assert.equal(about({ type: "COMBO", options: ["a", "b", "c", "d", "e"] }).kind, "segmented");
   assert.equal(about({ type: "COMBO", options: ["a", "b", "c", "d", "e", "f"] }).kind, "picker");
   assert.equal(about({ type: "COMBO", options: ["a name of some length", "another such name"] }).kind, "picker");
-  assert.equal(about({ type: "COMBO", options: [] }).kind, "picker");
+  assert.deepEqual([about({ type: "COMBO", options: [] }).kind, about({ type: "COMBO", options: [] }, "x").kind, about({ type: "COMBO", options: [] }, 5).kind], ["text", "text", "raw"]);
 });
 
 test("options of any JSON type keep it", () => {
@@ -90,7 +90,7 @@ test("models by folder, files by kind", () => {
 test("texts of one line and of several", () => {
   assert.equal(field("SaveImage", "filename_prefix").kind, "text");
   assert.equal(field("CLIPTextEncode", "text", { text: "x" }).kind, "multiline");
-  assert.deepEqual([field("ColorToRGBInt", "color").kind, field("ColorToRGBInt", "color").value], ["text", "#ffffff"]);
+  assert.deepEqual([field("ColorToRGBInt", "color").kind, field("ColorToRGBInt", "color").value], ["color", "#ffffff"]);
   assert.equal(about({ type: "MARKDOWN" }, "# Note").kind, "multiline");
 });
 
@@ -170,6 +170,19 @@ test("a node of a class that is not installed shows every value", () => {
   const found = fieldsOf(undefined, { class_type: "Gone", inputs: { a: 1, b: ["4", 0], c: { __value__: [] }, d: ["4", 0.5] } });
   assert.deepEqual(found.map((one) => [one.name, one.kind, one.value]), [["a", "raw", 1], ["c", "raw", []], ["d", "raw", ["4", 0.5]]]);
   assert.deepEqual(fieldsOf(undefined, { class_type: "Broken" }), []);
+});
+
+test("what nothing is known of is edited as what it is, and a long text as a prompt", () => {
+  const inputs = { short: "a cat", long: "a cat ".repeat(9), lines: "a\nb", on: true, number: 4, none: null, list: { __value__: ["x"] } };
+  const found = fieldsOf(undefined, { class_type: "Gone", inputs });
+  const kinds = { short: "text", long: "multiline", lines: "multiline", on: "switch", number: "raw", none: "raw", list: "raw" };
+  assert.deepEqual(Object.fromEntries(found.map((one) => [one.name, one.kind])), kinds);
+  assert.ok(found.every((one) => !one.unknown), "the card says it once for the whole class");
+});
+
+test("a number that means a color is one", () => {
+  assert.equal(about({ type: "INT", display: "color" }, 255).kind, "color");
+  assert.equal(about({ type: "INT", display: "color" }, "much").kind, "raw");
 });
 
 test("where nothing is set, there is what ComfyUI's page has", () => {

@@ -18,18 +18,8 @@ const say = (changes, { created = [], workflow = textToImage() } = {}) => {
   return lines.map(({ key, params }) => english(key, params));
 };
 
-test("operations are as docs/patching.md has them", () => {
+test("a value is set as docs/patching.md has it", () => {
   assert.deepEqual(ops.setParam("3", "cfg", 7), { op: "set_param", node_id: "3", param: "cfg", value: 7 });
-  assert.deepEqual(ops.addNode("VAEDecode", { alias: "x" }), { op: "add_node", class_type: "VAEDecode", alias: "x" });
-  assert.deepEqual(ops.insertNode("LoraLoader", { source_node_id: "4" }), { op: "insert_node", class_type: "LoraLoader", source_node_id: "4" });
-  assert.deepEqual(ops.replaceNode("3", "KSamplerAdvanced"), { op: "replace_node", node_id: "3", class_type: "KSamplerAdvanced" });
-  assert.deepEqual(ops.parallel("3", "KSampler"), { op: "parallel", node_id: "3", class_type: "KSampler" });
-  assert.deepEqual(ops.connect("4", "3", { output: 0, input: "model" }), { op: "connect", source_node_id: "4", target_node_id: "3", output: 0, input: "model" });
-  assert.deepEqual(ops.disconnect({ target_node_id: "3", input: "model" }), { op: "disconnect", target_node_id: "3", input: "model" });
-  assert.deepEqual(ops.removeNode("3", true), { op: "remove_node", node_id: "3", bridge: true });
-  assert.deepEqual(ops.bypass("3"), { op: "bypass", node_id: "3", on: true });
-  assert.deepEqual(ops.duplicate("3"), { op: "duplicate", node_id: "3" });
-  assert.deepEqual(ops.setTitle("3", null), { op: "set_title", node_id: "3", title: null });
 });
 
 test("a node that is put in: what it is and what it is wired by", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, percent, seconds, speed } from "../../../web/app/core/format.js";
+import { ago, bytes, percent, remaining, seconds, speed } from "../../../web/app/core/format.js";
 import { negotiate, pseudo, translator } from "../../../web/app/core/i18n.js";
 
 test("placeholders are filled, and only those that are given", () => {
@@ -64,4 +64,10 @@ test("how long ago", () => {
 
 test("percents never say that something is done before it is", () => {
   assert.deepEqual([0, 0.55, 0.999, 0.29, 1].map((part) => percent(part, "en")), ["0%", "55%", "99%", "29%", "100%"]);
+});
+
+test("what remains is an estimate, and reads like one", () => {
+  const said = [0.2, 35.2, 59.5, 125, 601, 7000].map((value) => remaining(value, "en"));
+  assert.deepEqual(said, ["1 s", "36 s", "1 min", "2 min 5 s", "11 min", "1 h 57 min"]);
+  assert.equal(remaining(35.2, "zh"), "36 秒");
 });

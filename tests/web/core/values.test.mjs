@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clampValue, optionLabel, parseValue, unwrap, wrap } from "../../../web/app/core/fields.js";
+import { clampValue, colored, drawSeed, hexOf, optionLabel, parseValue, unwrap, wrap } from "../../../web/app/core/fields.js";
 
 const int = { kind: "int", min: 1, max: 10000, step: 1 };
 const float = { kind: "float", min: 0, max: 100, step: 0.1, digits: 2 };
@@ -64,4 +64,27 @@ test("numbers are brought into the limits, whole where they have to be, without 
   assert.equal(clampValue({ kind: "float" }, 1e-9), 1e-9);
   assert.equal(clampValue({ kind: "int", max: 4294967295 }, 2 ** 40), 4294967295);
   assert.equal(clampValue({ kind: "float", max: 0.0000001 }, 1), 0.0000001);
+});
+
+test("colors, as texts and as numbers", () => {
+  for (const [value, hex] of [["#fff", "#ffffff"], ["#0A1628", "#0a1628"], ["#12345678", "#123456"], ["#abcd", "#aabbcc"], [255, "#0000ff"], [0, "#000000"], ["red", null], ["", null], [-1, null], [2 ** 24, null], [null, null]]) {
+    assert.equal(hexOf(value), hex, String(value));
+  }
+  assert.equal(colored({ kind: "color", type: "COLOR", value: "#000000" }, "#ff8800"), "#ff8800");
+  assert.equal(colored({ kind: "color", type: "COLOR", value: "#00000080" }, "#ff8800"), "#ff880080");
+  assert.equal(colored({ kind: "color", type: "INT", value: 0 }, "#ff8800"), 0xff8800);
+  const number = { kind: "color", type: "INT", value: 0 };
+  assert.deepEqual([parseValue(number, "#00f"), parseValue(number, "255"), parseValue(number, "blue")], [{ value: 255 }, { value: 255 }, { error: "field.not_a_color" }]);
+  assert.deepEqual(parseValue({ kind: "color", type: "COLOR", value: "" }, "rebeccapurple"), { value: "rebeccapurple" });
+});
+
+test("a drawn seed is one that every node accepts", () => {
+  for (let n = 0; n < 200; n += 1) {
+    const wide = drawSeed({ min: 0, max: Number.MAX_SAFE_INTEGER });
+    assert.ok(Number.isInteger(wide) && wide >= 0 && wide < 2 ** 32, String(wide));
+    const narrow = drawSeed({ min: 5, max: 7 });
+    assert.ok(narrow >= 5 && narrow <= 7, String(narrow));
+  }
+  assert.ok(drawSeed({ min: -10, max: 0 }) === 0);
+  assert.equal(drawSeed({ min: 2 ** 40, max: 2 ** 50 }), 2 ** 40);
 });

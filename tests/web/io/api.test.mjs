@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { api, ApiError, configure, randomId, serverNow, url } from "../../../web/app/io/api.js";
+import { api, ApiError, check, configure, randomId, serverNow, url } from "../../../web/app/io/api.js";
 import { fakeFetch, refusal } from "./fakes.mjs";
 
 test("an answer of the server's form becomes an ApiError", async () => {
@@ -40,6 +40,58 @@ test("no answer is OFFLINE, and the app hears of it", async () => {
   fakeFetch(() => refusal(404, "NOT_FOUND"));
   await assert.rejects(api.get("/ext/nothing"));
   assert.deepEqual(heard, [false, true, true]);
+  configure({ onReach: () => {} });
+});
+
+test("a connection that broke is no server that is gone: what may be sent twice is, and the app stays online", async () => {
+  /** @type {boolean[]} */
+  const heard = [];
+  configure({ onReach: (reached) => heard.push(reached) });
+  let cuts = 0;
+  const asked = fakeFetch(({ path }) => {
+    if (path !== "/ext/live" && cuts > 0) {
+      cuts -= 1;
+      throw new TypeError("Failed to fetch");
+    }
+    return { ok: true };
+  });
+  cuts = 1;
+  assert.deepEqual(await api.get("/ext/queue"), { ok: true });
+  cuts = 1;
+  assert.deepEqual(await api.post("/ext/workflow/validate", {}), { ok: true });
+  cuts = 1;
+  assert.deepEqual(await api.post("/ext/tasks", {}, { key: "k" }), { ok: true });
+  cuts = 1;
+  await assert.rejects(api.post("/ext/tasks", {}), { code: "CONNECTION_LOST" });
+  cuts = 2;
+  await assert.rejects(api.get("/ext/queue"), { code: "CONNECTION_LOST" });
+  assert.deepEqual(heard.includes(false), false);
+  cuts = 4;
+  const before = asked.length;
+  await Promise.all([1, 2, 3, 4].map(() => api.get("/ext/queue")));
+  assert.equal(asked.slice(before).filter(({ path }) => path === "/ext/live").length, 1);
+  configure({ onReach: () => {} });
+});
+
+test("a server that hangs is as good as gone; one that refuses is there", async (t) => {
+  /** @type {boolean[]} */
+  const heard = [];
+  configure({ onReach: (reached) => heard.push(reached) });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  fakeFetch(({ signal }) => new Promise((_, no) => signal?.addEventListener("abort", () => no(new DOMException("aborted", "AbortError")))));
+  const asked = check();
+  for (const ms of [300, 9_000]) {
+    t.mock.timers.tick(ms);
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(heard, []);
+  t.mock.timers.tick(1_000);
+  await asked;
+  fakeFetch(() => refusal(401, "UNAUTHORIZED"));
+  const again = check();
+  t.mock.timers.tick(300);
+  await again;
+  assert.deepEqual(heard, [false, true]);
   configure({ onReach: () => {} });
 });
 
@@ -89,8 +141,8 @@ test("an upload answers with the name that a param takes", async () => {
 
 test("a body that breaks off is no answer; one that is not JSON is a bad one", async () => {
   const broken = new ReadableStream({ start: (out) => out.error(new TypeError("cut")) });
-  fakeFetch(() => new Response(broken));
-  await assert.rejects(api.get("/ext"), { code: "OFFLINE" });
+  fakeFetch(({ path }) => (path === "/ext/live" ? {} : new Response(broken)));
+  await assert.rejects(api.get("/ext"), { code: "CONNECTION_LOST" });
   fakeFetch(() => new Response("<html>"));
   await assert.rejects(api.get("/ext"), { code: "BAD_ANSWER" });
 });

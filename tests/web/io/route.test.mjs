@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fakeWindow, pause } from "./fakes.mjs";
 
 const { history, location } = fakeWindow("#/flow");
-const { followRoute, go, parseRoute, pushBack, route } = await import("../../../web/app/io/store/route.js");
+const { followRoute, go, parseRoute, pushBack, route, sharedLink } = await import("../../../web/app/io/store/route.js");
 followRoute();
 
 test("addresses are read", () => {
@@ -11,6 +11,14 @@ test("addresses are read", () => {
   assert.deepEqual(parseRoute("#/tasks"), { screen: "tasks", id: null, query: {} });
   assert.deepEqual(parseRoute("#/models/loras%2Fa%20b?q=x&tab=2"), { screen: "models", id: "loras/a b", query: { q: "x", tab: "2" } });
   assert.deepEqual(parseRoute("#/models/100%"), { screen: "models", id: "100%", query: {} });
+});
+
+test("a link that was shared is found where the other app put it", () => {
+  const link = "https://civitai.com/models/1?modelVersionId=2";
+  assert.equal(sharedLink(`?link=${encodeURIComponent(link)}`), link);
+  assert.equal(sharedLink(`?title=Boats&text=${encodeURIComponent(`Look: ${link}`)}`), link);
+  assert.equal(sharedLink("?text=boats"), null);
+  assert.equal(sharedLink(""), null);
 });
 
 test("going somewhere is a step to go back", async () => {

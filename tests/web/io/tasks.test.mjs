@@ -124,3 +124,23 @@ test("toasts go by themselves unless they are held", async () => {
   store.dismiss(store.toasts.value[0].id);
   assert.equal(store.toasts.value.length, 0);
 });
+
+test("the estimate of a run is asked for again while it goes on", async (context) => {
+  const begun = Date.now();
+  let now = begun;
+  context.mock.method(Date, "now", () => now);
+  server.set("est", task("est", "running", { eta_s: 30, nodes: {} }));
+  told("est", "status", { status: "running", attempt: 1 });
+  await until(() => tasks.value.get("est")?.eta_s === 30);
+  const step = (/** @type {number} */ value) => told("est", "progress", { node_id: "1", value, max: 9, progress: value / 10 });
+  step(1);
+  await pause(150);
+  assert.equal(asked.length, 1);
+  now = begun + 6000;
+  server.set("est", task("est", "running", { eta_s: 9, nodes: {} }));
+  step(2);
+  step(3);
+  await until(() => tasks.value.get("est")?.eta_s === 9);
+  assert.equal(asked.length, 2);
+  assert.equal(Date.parse(tasks.value.get("est")?.eta_at ?? ""), now);
+});

@@ -16,7 +16,7 @@ import { grownNames, LINKED, labelOf, variantOf } from "./names.js";
 import { optionLabel, unwrap } from "./values.js";
 
 export { ports } from "./ports.js";
-export { clampValue, optionLabel, parseValue, unwrap, wrap } from "./values.js";
+export { clampValue, colored, drawSeed, hexOf, optionLabel, parseValue, unwrap, wrap } from "./values.js";
 
 /** As many options as fit beside each other on a phone, if their names are short. */
 const SEGMENTS = 5;
@@ -24,6 +24,8 @@ const SEGMENTS_LENGTH = 36;
 /** A slider with more steps than this cannot be set with a thumb. */
 const SLIDER_STEPS = 200;
 const MOST_DIGITS = 10;
+/** A longer text of an unknown node is likely a prompt. */
+const LINE = 40;
 
 /**
  * What is known of the server since its catalogue was read.
@@ -41,7 +43,7 @@ export function fieldsOf(spec, node, live = {}) {
   const reading = { inputs: inputsOf(node), told: new Set(), live };
   const known = spec ? portFields(spec, reading) : [];
   const rest = Object.entries(reading.inputs).filter(([name, value]) => !reading.told.has(name) && !isLink(value));
-  return [...known, ...rest.map(([name, value]) => unknownField(name, value))];
+  return [...known, ...rest.map(([name, value]) => unknownField(name, value, Boolean(spec)))];
 }
 
 /** @typedef {{inputs: Record<string, any>, told: Set<string>, live: Live}} Reading *told*: the names that have a field. */
@@ -89,18 +91,20 @@ function socketFields(input, reading, within) {
 }
 
 /**
+ * What nothing is known of but its value: a text is edited as one, not as JSON with its quotes and escapes.
  * @param {string} name
  * @param {any} value
+ * @param {boolean} classKnown Of a class that is not installed every field would be, and the card says so already.
  * @returns {Field}
  */
-const unknownField = (name, value) => ({
+const unknownField = (name, value, classKnown) => ({
   name,
   label: name,
-  kind: "raw",
+  kind: typeof value === "string" ? (value.length > LINE || value.includes("\n") ? "multiline" : "text") : typeof value === "boolean" ? "switch" : "raw",
   value: unwrap(value),
   set: true,
   required: false,
-  unknown: true,
+  ...(classKnown && { unknown: true }),
 });
 
 const COPIED = /** @type {const} */ ([
@@ -166,7 +170,9 @@ function kindOf(param, field) {
   if (param.upload) return param.upload;
   switch (param.type) {
     case "INT":
-      return isNumber(value) ? (isSeed(param) ? "seed" : "int") : "raw";
+      if (!isNumber(value)) return "raw";
+      if (param.display === "color") return "color";
+      return isSeed(param) ? "seed" : "int";
     case "FLOAT":
       return isNumber(value) ? "float" : "raw";
     case "BOOLEAN":
@@ -177,7 +183,7 @@ function kindOf(param, field) {
     case "TEXTAREA":
       return typeof value === "string" ? "multiline" : "raw";
     case "COLOR":
-      return typeof value === "string" ? "text" : "raw";
+      return typeof value === "string" ? "color" : "raw";
     case "COMBO":
       return comboKind(param, field);
     default:
@@ -192,10 +198,10 @@ function kindOf(param, field) {
  */
 function comboKind(param, { options, value }) {
   if (param.folder) return "model";
-  // The options are somewhere else: a name can still be typed.
-  if (!options) return value === undefined || typeof value === "string" ? "text" : "raw";
+  // The options are somewhere else, or ComfyUI's page makes them up (CustomCombo): a name can still be typed.
+  if (!options?.length) return value === undefined || typeof value === "string" ? "text" : "raw";
   const length = options.reduce((sum, option) => sum + optionLabel(option).length, 0);
-  return options.length > 0 && options.length <= SEGMENTS && length <= SEGMENTS_LENGTH ? "segmented" : "picker";
+  return options.length <= SEGMENTS && length <= SEGMENTS_LENGTH ? "segmented" : "picker";
 }
 
 /** ComfyUI reads texts as numbers, too. @param {any} value */

@@ -61,6 +61,17 @@ export function seconds(value, locale) {
   return [first, second].filter(([count]) => count).flat().join(" ");
 }
 
+/**
+ * How long something will take yet: an estimate has no tenths, and from ten minutes on no seconds.
+ * @param {number} value In seconds.
+ * @param {string} locale
+ */
+export function remaining(value, locale) {
+  const whole = Math.max(1, Math.ceil(value));
+  if (whole < 60) return `${formatted(locale, {}).format(whole)} ${(locale.startsWith("zh") ? TIMES.zh : TIMES.en).seconds}`;
+  return seconds(whole < 600 ? whole : Math.ceil(whole / 60) * 60, locale);
+}
+
 const STEPS = /** @type {const} */ ([
   ["second", 60],
   ["minute", 60],

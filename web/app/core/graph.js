@@ -206,7 +206,7 @@ function letters(at) {
  */
 export function titleOf(node, spec) {
   const title = node?._meta?.title;
-  if (typeof title === "string" && title.trim() !== "") return title;
+  if (typeof title === "string" && title.trim() !== "" && title !== spec?.english) return title;
   return spec?.display_name || node?.class_type || "";
 }
 
@@ -233,14 +233,4 @@ export function same(one, other) {
     left.length === Object.keys(right).length &&
     left.every(([key, value]) => Object.hasOwn(right, key) && same(value, right[key]))
   );
-}
-
-/**
- * A copy that shares nothing with the original.
- * @template T
- * @param {T} value
- * @returns {T}
- */
-export function clone(value) {
-  return structuredClone(value);
 }

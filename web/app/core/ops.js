@@ -1,48 +1,17 @@
 /**
- * Operations of docs/patching.md, and what a dry run of them says in words.
+ * What a dry run of operations (docs/patching.md) says in words.
  *
  * @typedef {import("./types.js").Operation} Operation
  * @typedef {import("./types.js").PatchResult} PatchResult
  * @typedef {import("./types.js").Change} Change
  * @typedef {import("./types.js").Specs} Specs
  * @typedef {import("./types.js").Line} Line
- * @typedef {Record<string, any>} More Fields that may be left out.
  */
 import { inputsOf, isLink, titleOf } from "./graph.js";
 import { optionLabel, unwrap } from "./values.js";
 
 /** @type {(node_id: string, param: string, value: any) => Operation} */
 export const setParam = (node_id, param, value) => ({ op: "set_param", node_id, param, value });
-
-/** @type {(class_type: string, more?: More) => Operation} */
-export const addNode = (class_type, more = {}) => ({ op: "add_node", class_type, ...more });
-
-/** @type {(class_type: string, place: More) => Operation} */
-export const insertNode = (class_type, place) => ({ op: "insert_node", class_type, ...place });
-
-/** @type {(node_id: string, class_type: string, more?: More) => Operation} */
-export const replaceNode = (node_id, class_type, more = {}) => ({ op: "replace_node", node_id, class_type, ...more });
-
-/** @type {(node_id: string, class_type: string, more?: More) => Operation} */
-export const parallel = (node_id, class_type, more = {}) => ({ op: "parallel", node_id, class_type, ...more });
-
-/** @type {(source_node_id: string, target_node_id: string, ports?: {output?: number | string, input?: number | string}) => Operation} */
-export const connect = (source_node_id, target_node_id, ports = {}) => ({ op: "connect", source_node_id, target_node_id, ...ports });
-
-/** @type {(link: More) => Operation} */
-export const disconnect = (link) => ({ op: "disconnect", ...link });
-
-/** @type {(node_id: string, bridge?: boolean) => Operation} */
-export const removeNode = (node_id, bridge = false) => ({ op: "remove_node", node_id, bridge });
-
-/** @type {(node_id: string, on?: boolean) => Operation} */
-export const bypass = (node_id, on = true) => ({ op: "bypass", node_id, on });
-
-/** @type {(node_id: string, more?: More) => Operation} */
-export const duplicate = (node_id, more = {}) => ({ op: "duplicate", node_id, ...more });
-
-/** @type {(node_id: string, title: string | null) => Operation} */
-export const setTitle = (node_id, title) => ({ op: "set_title", node_id, title });
 
 /** A list of more names than these says how many more there are. */
 const MOST_NAMES = 5;

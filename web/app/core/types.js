@@ -107,6 +107,7 @@
  * @property {Param[]} params
  * @property {{output_node: boolean, deprecated: boolean, experimental: boolean, api_node: boolean, dev_only?: boolean}} flags
  * @property {string[]} [search_aliases]
+ * @property {string} [english] Its name in English, if *display_name* is in another language.
  */
 
 /** @typedef {ReadonlyMap<string, NodeSpec>} Specs The catalogue, by class_type. */
@@ -115,7 +116,7 @@
 
 /**
  * @typedef {"int" | "float" | "seed" | "switch" | "segmented" | "picker" | "model" | "text" | "multiline"
- *   | "image" | "audio" | "video" | "file" | "dynamic" | "linked" | "raw"} FieldKind
+ *   | "color" | "image" | "audio" | "video" | "file" | "dynamic" | "linked" | "raw"} FieldKind
  */
 
 /**
@@ -313,7 +314,8 @@
  * @property {number} [priority]
  * @property {number} [attempt]
  * @property {number} [max_attempts]
- * @property {number | null} [eta_s]
+ * @property {number | null} [eta_s] Seconds until its end, as it stood at `eta_at`.
+ * @property {string} [eta_at]
  * @property {number} [progress]
  * @property {number} [nodes_total]
  * @property {number} [nodes_done]

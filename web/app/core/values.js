@@ -61,6 +61,10 @@ export function parseValue(field, text) {
     if (!Number.isFinite(value)) return { error: "field.not_a_number" };
     return { value: field.kind === "float" ? value : Math.round(value) };
   }
+  if (field.kind === "color" && field.type === "INT") {
+    const hex = hexOf(text) ?? hexOf(WHOLE.test(text.trim()) ? Number(text) : null);
+    return hex ? { value: colored(field, hex) } : { error: "field.not_a_color" };
+  }
   if (field.kind === "raw") {
     try {
       return { value: parseExact(text) };
@@ -82,6 +86,45 @@ function withinLimits(field, value) {
   const min = exactLimit(field.min ?? Number.MIN_SAFE_INTEGER);
   if (value > max) return max;
   return value < min ? min : value;
+}
+
+/** Some nodes declare more than they accept: numpy takes 32 bits. What is drawn, every node accepts. */
+const MOST_DRAWN = 2 ** 32 - 1;
+
+/**
+ * A seed by chance, from a source that is there on plain http, too.
+ * @param {Pick<Field, "min" | "max">} field
+ * @returns {number}
+ */
+export function drawSeed({ min = 0, max = MOST_DRAWN }) {
+  const low = Math.max(0, min);
+  const high = Math.max(low, Math.min(max, MOST_DRAWN));
+  return low + (crypto.getRandomValues(new Uint32Array(1))[0] % (high - low + 1));
+}
+
+const HEX = /^#([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})$/i;
+
+/**
+ * A colour as `#rrggbb`; null for what is none, or is called by a name.
+ * @param {any} value A text, or a number as 0xRRGGBB.
+ * @returns {string | null}
+ */
+export function hexOf(value) {
+  if (typeof value === "number") return value >= 0 && value <= 0xffffff ? `#${Math.round(value).toString(16).padStart(6, "0")}` : null;
+  if (typeof value !== "string" || !HEX.test(value.trim())) return null;
+  const digits = value.trim().slice(1).toLowerCase();
+  return `#${digits.length < 6 ? [...digits.slice(0, 3)].map((one) => one + one).join("") : digits.slice(0, 6)}`;
+}
+
+/**
+ * The value that a field has with a colour; how much shines through (`#rrggbbaa`) stays.
+ * @param {Field} field
+ * @param {string} hex `#rrggbb`
+ * @returns {string | number}
+ */
+export function colored(field, hex) {
+  if (typeof field.value === "number" || field.type === "INT") return parseInt(hex.slice(1), 16);
+  return typeof field.value === "string" && /^#[0-9a-f]{8}$/i.test(field.value) ? hex + field.value.slice(7) : hex;
 }
 
 /** More decimals than any node means; fewer than the noise of adding 0.1 ten times. */

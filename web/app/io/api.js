@@ -1,9 +1,17 @@
 /**
  * Requests to the server this page came from, and to no other.
  *
- * Whatever goes wrong is an ApiError with the server's code; where no answer came at all, the code is `OFFLINE`.
+ * Whatever goes wrong is an ApiError with the server's code. Where no answer came, the code is `OFFLINE` if the
+ * server answers nothing else either, and else `CONNECTION_LOST`: that one request may or may not have arrived.
  */
 import { parseExact } from "../core/exact.js";
+
+/** Before a connection that broke is tried again. */
+const AGAIN_MS = 300;
+/** A server that is there says so within this, also when it is busy. */
+const DOUBT_MS = 10_000;
+/** Questions that are asked by POST for their length: asked twice, they change nothing. */
+const QUESTIONS = /\/ext\/(workflow\/(validate|patch|convert|requirements)|models\/resolve|templates\/propose)(\?|$)/;
 
 /** What a server behind a proxy does not answer itself. */
 const GATEWAY = new Set([502, 503, 504]);
@@ -92,20 +100,77 @@ export async function errorOf(response) {
   return new ApiError("HTTP_ERROR", short || `${status} ${response.statusText}`.trim(), { status, retryAfter });
 }
 
+/** @type {Promise<boolean> | null} */
+let doubt = null;
+
+/**
+ * Whether the server does not answer at all. One connection that broke says little: phones change networks,
+ * servers close idle connections, a busy browser runs out of them. All who doubt at once ask once.
+ * @returns {Promise<boolean>}
+ */
+function gone() {
+  doubt ??= probe().finally(() => {
+    doubt = null;
+  });
+  return doubt;
+}
+
+/** Asks whether the server is there, and tells. Also a phone that lost its signal hears of it so: its requests hang for minutes. */
+export async function check() {
+  tellReach(!(await gone()));
+}
+
+/** @returns {Promise<boolean>} */
+async function probe() {
+  if (globalThis.navigator?.onLine === false) return true;
+  await new Promise((done) => setTimeout(done, AGAIN_MS));
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), DOUBT_MS);
+  try {
+    const response = await fetch(url("/ext/live"), { cache: "no-store", credentials: "same-origin", headers: headers(), signal: stop.signal });
+    return GATEWAY.has(response.status);
+  } catch {
+    return true;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @param {unknown} error What the browser said. @returns {Promise<ApiError>} What is told of a request without an answer. */
+async function lost(error) {
+  const away = await gone();
+  tellReach(!away);
+  const details = { reason: String(error) };
+  return away
+    ? new ApiError("OFFLINE", "The server cannot be reached.", { details })
+    : new ApiError("CONNECTION_LOST", "The connection broke before the answer was here.", { details });
+}
+
+/** Whether a request may be sent twice. @param {string} path @param {RequestInit} init */
+const repeatable = (path, init) => (init.method ?? "GET") === "GET" || new Headers(init.headers).has("Idempotency-Key") || QUESTIONS.test(path);
+
 /**
  * @param {string} path
  * @param {RequestInit} init
  * @returns {Promise<Response>} Any status.
  */
 async function reach(path, init) {
+  const wanted = () => fetch(url(path), { cache: "no-store", credentials: "same-origin", ...init });
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(url(path), { cache: "no-store", credentials: "same-origin", ...init });
-  } catch (error) {
-    if (init.signal?.aborted) throw error;
-    tellReach(false);
-    throw new ApiError("OFFLINE", "The server cannot be reached.", { details: { reason: String(error) } });
+    response = await wanted();
+  } catch (first) {
+    if (init.signal?.aborted) throw first;
+    const error = await lost(first);
+    init.signal?.throwIfAborted();
+    if (error.code === "OFFLINE" || !repeatable(path, init)) throw error;
+    try {
+      response = await wanted();
+    } catch (second) {
+      if (init.signal?.aborted) throw second;
+      throw error;
+    }
   }
   noteClock(response);
   return response;
@@ -139,8 +204,7 @@ async function bodyOf(response) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     if (error instanceof SyntaxError) throw new ApiError("BAD_ANSWER", "The answer is not JSON.", { status: response.status });
     // The connection broke in the middle of the body.
-    tellReach(false);
-    throw new ApiError("OFFLINE", "The answer broke off.", { details: { reason: String(error) } });
+    throw await lost(error);
   }
 }
 

@@ -4,7 +4,7 @@
  * Where IndexedDB is refused (some private windows), memory takes its place, and `kept()` says so: then
  * nothing survives a reload, and the app tells.
  */
-import { createStore, del, entries, get } from "../vendor/preact.js";
+import { createStore, del, entries, get, keys } from "../vendor/preact.js";
 import { base } from "./api.js";
 
 /** @typedef {"drafts" | "kv" | "cache"} StoreName */
@@ -92,6 +92,17 @@ export async function drop(name) {
   await guarded(
     () => del(key, store(where)),
     () => void memory.delete(`${where}/${key}`),
+  );
+}
+
+/** @param {StoreName} where @returns {Promise<string[]>} The keys of a store alone: what lies under them may be large. */
+export async function names(where) {
+  return guarded(
+    async () => (await keys(store(where))).map(String),
+    () => {
+      const start = `${where}/`;
+      return [...memory.keys()].filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
+    },
   );
 }
 

@@ -14,7 +14,16 @@ export const installState = signal("insecure");
 /** Whether a new version of the app waits for `applyUpdate()`. */
 export const updateReady = signal(false);
 
+/**
+ * Whether the app starts without its server. `refused`: the address is secure, and yet the browser keeps nothing,
+ * as with a certificate that the device does not trust.
+ * @type {import("../vendor/preact.js").Signal<"unknown" | "kept" | "refused">}
+ */
+export const startsAlone = signal("unknown");
+
 const REGISTER_MS = 3000;
+/** An app that stays open for days looks for a new version at most so often. */
+const LOOK_MS = 3_600_000;
 
 /** @typedef {Event & {prompt: () => Promise<void>, userChoice: Promise<{outcome: string}>}} InstallEvent */
 
@@ -23,6 +32,10 @@ let offer = null;
 /** @type {ServiceWorker | null} */
 let waiting = null;
 let updating = false;
+/** @type {ServiceWorkerRegistration | null} */
+let registered = null;
+/** The server's version when this page began to talk to it. @type {string | null} */
+let begunWith = null;
 
 /** Registers the worker where there can be one, and watches whether the app can be installed. */
 export function followInstall() {
@@ -50,6 +63,16 @@ async function register() {
   const workers = navigator.serviceWorker;
   try {
     const made = await workers.register(new URL("../sw.js", import.meta.url), { updateViaCache: "none" });
+    registered = made;
+    void workers.ready.then(() => {
+      startsAlone.value = "kept";
+    });
+    let looked = Date.now();
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState !== "visible" || Date.now() - looked < LOOK_MS) return;
+      looked = Date.now();
+      void made.update().catch(() => {});
+    });
     if (made.waiting && workers.controller) offerUpdate(made.waiting);
     made.addEventListener("updatefound", () => {
       const next = made.installing;
@@ -64,7 +87,22 @@ async function register() {
   } catch (error) {
     // A certificate that the device does not trust, for one: the app works, but for a start without the server.
     console.info("The app cannot start offline here:", error);
+    startsAlone.value = "refused";
   }
+}
+
+/**
+ * The server was updated while the page was open: its worker is looked for at once; where there is none, a reload is
+ * all that it takes.
+ * @param {unknown} version Of the server, as it says now.
+ */
+export function noteVersion(version) {
+  if (typeof version !== "string") return;
+  begunWith ??= version;
+  if (version === begunWith) return;
+  begunWith = version;
+  if (registered) void registered.update().catch(() => {});
+  else updateReady.value = true;
 }
 
 /** @param {ServiceWorker} worker */

@@ -5,7 +5,7 @@
  */
 export { serverNow, ApiError } from "./api.js";
 export { boot, onSession } from "./store/boot.js";
-export { loadCatalog, loadServer, refreshModels, spec } from "./store/catalog.js";
+export { catalogFault, loadCatalog, loadServer, refreshModels } from "./store/catalog.js";
 export { showRefusal, validate } from "./store/checks.js";
 export {
   amendDraft,
@@ -21,10 +21,13 @@ export {
   seedMode,
   setSeedMode,
   setValue,
+  setView,
   undo,
+  view,
 } from "./store/draft.js";
 export { patch, setParam, whyNoEdit } from "./store/edits.js";
 export { canRedo, canUndo } from "./store/past.js";
+export { keepPresets, loadPresets, presets } from "./store/presets.js";
 export { back, followRoute, go, parseRoute, pushBack, route } from "./store/route.js";
 export { run, whyNoRun } from "./store/run.js";
 export { hasText, loadTexts, locale, saveSettings, setTexts, settings, t } from "./store/settings.js";
@@ -70,4 +73,4 @@ export {
   retry,
 } from "./store/tasks.js";
 export { dismiss, holdToast, toast, toastError, toasts, told } from "./store/toasts.js";
-export { applyUpdate, install, installState, updateReady } from "./pwa.js";
+export { applyUpdate, install, installState, startsAlone, updateReady } from "./pwa.js";

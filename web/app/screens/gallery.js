@@ -5,6 +5,7 @@ import { Banner, Button, Empty, IconButton, Skeleton } from "../ui/basics.js";
 import { confirm } from "../ui/sheet.js";
 import { useTopbar } from "../ui/shell.js";
 import { openCompare } from "./gallery/compare.js";
+import { openExport } from "./gallery/export.js";
 import { Filters } from "./gallery/filters.js";
 import { Grid } from "./gallery/grid.js";
 import { EVERYTHING, itemsOf, narrows } from "./gallery/items.js";
@@ -70,6 +71,8 @@ function Nothing() {
 
 export default function Gallery() {
   const [selection, setSelection] = useState(/** @type {ReadonlyMap<string, Item> | null} */ (null));
+  /** The one that the next tap is compared with. */
+  const [partner, setPartner] = useState(/** @type {Item | null} */ (null));
   const list = shown.value;
   const now = useMemo(() => serverNow(), [list]);
   const selecting = selection !== null;
@@ -88,22 +91,35 @@ export default function Gallery() {
 
   useTopbar(
     {
-      actions: html`<${Button} tone="quiet" small onClick=${() => setSelection((old) => (old ? null : new Map()))}>${t(selecting ? "gallery.end_selection" : "gallery.select")}<//>`,
+      actions: html`<${Button} tone="quiet" small onClick=${() => (selecting ? endSelection() : setSelection(new Map()))}>${t(selecting ? "gallery.end_selection" : "gallery.select")}<//>`,
+      menu: [{ id: "export", label: t("gallery.export"), icon: "download", disabled: !online.value, onClick: () => void openExport() }],
     },
-    [selecting, t("gallery.select")],
+    [selecting, online.value, t("gallery.select")],
   );
 
+  const endSelection = () => {
+    setSelection(null);
+    setPartner(null);
+  };
   /** @param {Item} item */
-  const pick = (item) =>
+  const pick = (item) => {
+    if (partner && item.key !== partner.key && item.group === "image") {
+      void openCompare(partner, item);
+      return endSelection();
+    }
+    setPartner(null);
     setSelection((old) => {
       const next = new Map(old ?? []);
       if (!next.delete(item.key)) next.set(item.key, item);
       return next;
     });
+  };
   /** @param {readonly Item[]} among @param {Item} item */
   const show = async (among, item) => {
     const other = await openViewer(among, item);
-    if (other) setSelection(new Map([[other.key, other]]));
+    if (!other) return;
+    setSelection(new Map([[other.key, other]]));
+    setPartner(other);
   };
 
   const { id, query } = route.value;
@@ -142,6 +158,6 @@ export default function Gallery() {
         />`
       : html`<${Nothing} />`}
     ${state.value === "more" && list.length > 0 && html`<p class="grid-more" role="status"><span class="spinner" aria-hidden="true"></span><span class="sr-only">${t("gallery.loading")}</span></p>`}
-    ${selecting && html`<${Selected} selection=${[...selection.values()]} onDone=${() => setSelection(null)} />`}
+    ${selecting && html`<${Selected} selection=${[...selection.values()]} onDone=${endSelection} />`}
   </div>`;
 }

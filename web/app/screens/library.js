@@ -2,12 +2,12 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { filter } from "../core/search.js";
 import { draft, drafts, go, locale, online, openDraft, server, t } from "../io/store.js";
-import { Banner, Button, Chip, Empty, SearchBox, Skeleton } from "../ui/basics.js";
+import { Button, Chip, Empty, SearchBox, Skeleton } from "../ui/basics.js";
 import { DraftRow } from "./library/drafts.js";
 import { exportFile, saveToServer } from "./library/keep.js";
 import { importFile, loadRecent, opening, recent } from "./library/open.js";
 import { ComfyRow, DesktopRow, RecentRow, ServerRow, TemplateRow } from "./library/rows.js";
-import { loadShelf, loadShelves, shelves } from "./library/state.js";
+import { loadComfy, loadShelf, loadShelves, shelves } from "./library/state.js";
 import { Problem } from "./models/problem.js";
 import { aboutFor, titleFor } from "./library/words.js";
 
@@ -38,6 +38,7 @@ function groups() {
     if (!one.shelf) return one.items.length > 0;
     const { state, items } = shelves[one.shelf].value;
     if (state === "absent") return false;
+    if (!items.length && !online.value && state !== "ready") return false;
     return items.length > 0 || state === "failed" || (state === "loading" && one.id !== "desktop") || Boolean(one.empty);
   });
 }
@@ -97,8 +98,7 @@ export default function Library() {
     void loadRecent();
     void loadShelves();
   }, [reached]);
-  // ComfyUI's list of templates is one file for each language.
-  useEffect(() => void loadShelf("comfy"), [language]);
+  useEffect(loadComfy, [reached, language]);
   const all = groups();
   const one = all.find((group) => group.id === chosen);
   const shown = one ? [one] : all;
@@ -114,7 +114,7 @@ export default function Library() {
       <${Import} />
       ${server.value?.locked !== true && html`<${Button} icon="plus" onClick=${blank}>${t("library.blank")}<//>`}
     </div>
-    ${!reached && html`<${Banner} tone="info">${t("library.offline")}<//>`}
+    ${!reached && html`<p class="hint">${t("library.offline")}</p>`}
     ${!text && !one && html`<${OpenNow} />`}
     <div class="chips scroll" role="group" aria-label=${t("library.groups")}>
       <${Chip} pressed=${!one} onClick=${() => setChosen(null)}>${t("library.all")}<//>

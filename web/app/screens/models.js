@@ -3,15 +3,15 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { bytes } from "../core/format.js";
 import { filter } from "../core/search.js";
 import { api } from "../io/api.js";
-import { downloads, draft, FINISHED, lastReached, locale, models, online, refreshModels, route, t } from "../io/store.js";
-import { Badge, Banner, Button, Chip, Empty, SearchBox, Skeleton } from "../ui/basics.js";
+import { downloads, draft, drafts, FINISHED, go, lastReached, locale, models, online, refreshModels, route, t } from "../io/store.js";
+import { Badge, Button, Chip, Empty, SearchBox, Skeleton } from "../ui/basics.js";
 import { Icon } from "../ui/icons.js";
 import { openDetails } from "./models/details.js";
 import { Missing, useNeeds } from "./models/missing.js";
 import { openPlan } from "./models/paste.js";
 import { Problem } from "./models/problem.js";
 import { DownloadRow } from "./models/progress.js";
-import { baseName, loadFolder, loadSystem, pages, pieces, system, uses } from "./models/state.js";
+import { baseName, loadFolder, loadSystem, pages, pieces, readDrafts, system, usedBy, uses } from "./models/state.js";
 
 /** @typedef {import("./models/state.js").Model} Model */
 
@@ -35,6 +35,7 @@ function Downloads() {
 function Row({ model, folder, showFolder }) {
   const [broken, setBroken] = useState(false);
   const used = uses(folder, model.name);
+  const many = usedBy(folder, model.name).length;
   const slash = model.name.lastIndexOf("/");
   const facts = [showFolder ? folder : null, slash >= 0 ? model.name.slice(0, slash) : null, model.size === undefined ? null : bytes(model.size, locale.value), model.precision];
   return html`<li class="model">
@@ -45,9 +46,10 @@ function Row({ model, folder, showFolder }) {
       <span class="item-main">
         <strong>${pieces(model.name.slice(slash + 1)).map((part) => html`${part}<wbr />`)}</strong>
         <small>${facts.filter(Boolean).join(" · ")}</small>
-        ${(model.base_model || used > 0 || model.header === "damaged") && html`<span class="badges">
+        ${(model.base_model || many > 0 || model.header === "damaged") && html`<span class="badges">
           ${model.base_model && html`<${Badge}>${baseName(model.base_model)}<//>`}
           ${used > 0 && html`<${Badge} tone="accent">${t("models.used_here")}<//>`}
+          ${many > (used > 0 ? 1 : 0) && html`<${Badge}>${t("models.used_by", { count: many })}<//>`}
           ${model.header === "damaged" && html`<${Badge} tone="bad">${t("models.damaged")}<//>`}
         </span>`}
       </span>
@@ -60,9 +62,10 @@ function Row({ model, folder, showFolder }) {
 function Folder({ folder }) {
   const names = models.value[folder];
   const page = pages.value.get(folder);
+  const reached = online.value;
   useEffect(() => {
     void loadFolder(folder);
-  }, [folder, names]);
+  }, [folder, names, reached]);
   if (!page || (page.state === "loading" && !page.items.length && names?.length)) return html`<${Skeleton} lines=${2} cards=${3} />`;
   return html`<div class="stack">
     ${page.state === "failed" && html`<${Problem} error=${page.error} actions=${html`<${Button} small icon="retry" onClick=${() => loadFolder(folder)}>${t("ui.try_again")}<//>`} />`}
@@ -101,7 +104,7 @@ function Found({ words }) {
   if (!state.items) return html`<${Skeleton} lines=${2} cards=${2} />`;
   if (!state.items.length) return html`<${Empty} icon="search" title=${t("models.nothing_found", { words })} text=${t("models.nothing_found_text")} />`;
   return html`<div class="stack">
-    <p class="hint" role="status">${t("models.found", { count: state.items.length })}</p>
+    <p class="hint">${t("models.found", { count: state.items.length })}</p>
     <ul class="rows boxed">${state.items.slice(0, MOST_FOUND).map((model) => html`<${Row} key=${`${model.folder}/${model.name}`} model=${model} folder=${model.folder ?? ""} showFolder />`)}</ul>
   </div>`;
 }
@@ -136,14 +139,19 @@ export default function Models() {
   const reached = online.value;
   const { query } = route.value;
   useNeeds();
+  const kept = drafts.value;
+  useEffect(() => void readDrafts(), [kept]);
   useEffect(() => {
-    if (!reached) return;
-    void loadSystem();
-    void refreshModels();
+    if (reached) void refreshModels();
   }, [reached]);
+  // Files that came or went change the room on the disk.
+  useEffect(() => {
+    if (reached) void loadSystem();
+  }, [reached, all]);
   useEffect(() => {
     // A link to `#/models?link=…`, such as one that was shared with the installed app.
-    if (query.link) void openPlan({ url: query.link });
+    const { link } = query;
+    if (link) void go("/models", { replace: true }).then(() => openPlan({ url: link }));
   }, [query.link]);
   const chosen = folder && folder in all ? folder : (ordered(all)[0] ?? null);
   return html`
@@ -151,9 +159,9 @@ export default function Models() {
       <div class="grow"><${SearchBox} label=${t("models.search")} value=${words} onInput=${setWords} /></div>
       <${Button} tone="primary" icon="link" disabled=${!reached} onClick=${() => openPlan()}>${t("models.paste")}<//>
     </div>
-    ${!reached && html`<${Banner} tone="info">${lastReached.value
+    ${!reached && html`<p class="hint">${lastReached.value
       ? t("models.as_of", { time: new Intl.DateTimeFormat(locale.value === "zh" ? "zh-CN" : "en", { hour: "2-digit", minute: "2-digit" }).format(lastReached.value) })
-      : t("models.offline_downloads")}<//>`}
+      : t("models.downloads_wait")}</p>`}
     ${draft.value && html`<${Missing} />`}
     <${Downloads} />
     ${words.trim()

@@ -60,7 +60,7 @@ function Recent({ list, all }) {
 
 /** @param {{aside: boolean}} props */
 function List({ aside }) {
-  const all = taskOrder.value.map((id) => /** @type {Task} */ (tasks.value.get(id)));
+  const all = taskOrder.value.filter((id) => !acts.leaving.value.has(id)).map((id) => /** @type {Task} */ (tasks.value.get(id)));
   const goes = (/** @type {Task} */ task) => active(task) || (isDownload(task) && !finished(task) && task.download?.phase !== "queued");
   // Runs first: one of them is what most people came for.
   const now = all.filter(goes).sort((a, b) => Number(isDownload(a)) - Number(isDownload(b)));

@@ -77,6 +77,14 @@ export function Banner({ tone = "info", title, children, actions }) {
   </div>`;
 }
 
+/** In the place of what failed while it was drawn. @param {{error: unknown, again: () => void}} props */
+export function Broken({ error, again }) {
+  const text = /** @type {any} */ (error)?.stack ?? String(error);
+  return html`<${Banner} tone="bad" title=${t("ui.broken")} actions=${html`<${Button} icon="retry" onClick=${again}>${t("ui.try_again")}<//>`}>
+    <details class="details"><summary>${t("ui.details")}</summary><pre tabindex="0">${text}</pre></details>
+  <//>`;
+}
+
 /** @param {{icon?: string, title: string, text?: Children, actions?: Children}} props */
 export function Empty({ icon = "info", title, text, actions }) {
   return html`<div class="empty">
@@ -99,13 +107,13 @@ export function Skeleton({ lines = 3, cards = 1 }) {
   }, []);
   if (!late) return html`<div class="skeletons" aria-busy="true"></div>`;
   const line = (/** @type {number} */ n) => html`<div class="skeleton-line" style=${{ inlineSize: `${90 - ((n * 23) % 50)}%` }}></div>`;
-  return html`<div class="skeletons" aria-busy="true" aria-label=${t("ui.loading")} role="status">
+  return html`<div class="skeletons" aria-busy="true" aria-label=${t("ui.loading")} role="progressbar">
     ${Array.from({ length: cards }, () => html`<div class="skeleton">${Array.from({ length: lines }, (_, n) => line(n))}</div>`)}
   </div>`;
 }
 
 /**
- * @param {{label: string, options: ({value: unknown, label: string, icon?: string}|string)[], value: unknown,
+ * @param {{label: string, options: ({value: unknown, label: string, icon?: string, lang?: string}|string)[], value: unknown,
  *   onChange: (value: any) => void, hideLabel?: boolean, describedby?: string|null, invalid?: boolean}} props
  */
 export function Segmented({ label, options, value, onChange, hideLabel, describedby, invalid }) {
@@ -117,7 +125,7 @@ export function Segmented({ label, options, value, onChange, hideLabel, describe
         const one = typeof option === "string" ? { value: option, label: option } : option;
         return html`<label class="segment" key=${String(one.value)}>
           <input type="radio" name=${name} checked=${one.value === value} onChange=${() => onChange(one.value)} />
-          <span>${one.icon && html`<${Icon} name=${one.icon} size=${18} />`}${one.label}</span>
+          <span lang=${one.lang}>${one.icon && html`<${Icon} name=${one.icon} size=${18} />`}${one.label}</span>
         </label>`;
       })}
     </div>
@@ -166,21 +174,25 @@ function digits(/** @type {number} */ step) {
   return text.includes(".") ? text.split(".")[1].length : 0;
 }
 
+/** @param {string} text */
+const plainNumber = (text) => Number(text.trim().replace(",", "."));
+
 /**
  * A number with a button on either side. Any text may be typed; on leaving it becomes a number within the limits again,
  * and `onNote` is told what was done ("field.clamped", "field.not_a_number") or null.
  * @param {{label: string, value: number, onChange: (value: number) => void, min?: number, max?: number, step?: number,
  *   integer?: boolean, id?: string, describedby?: string|null, invalid?: boolean, disabled?: boolean,
- *   onNote?: (note: {key: string, params?: Record<string, unknown>}|null) => void, children?: Children}} props
+ *   onNote?: (note: {key: string, params?: Record<string, unknown>}|null) => void, read?: (text: string) => number,
+ *   children?: Children}} props *read*: what was typed as a number, NaN if it is none
  */
-export function Stepper({ label, value, onChange, min, max, step = 1, integer, id, describedby, invalid, disabled, onNote, children }) {
+export function Stepper({ label, value, onChange, min, max, step = 1, integer, id, describedby, invalid, disabled, onNote, read = plainNumber, children }) {
   const [typed, setTyped] = useState(/** @type {string|null} */ (null));
   const clamp = (/** @type {number} */ n) => Math.min(max ?? Infinity, Math.max(min ?? -Infinity, integer ? Math.round(n) : n));
   const commit = () => {
     if (typed === null) return;
-    const n = Number(typed.trim().replace(",", "."));
+    const n = typed.trim() === "" ? NaN : read(typed);
     setTyped(null);
-    if (typed.trim() === "" || !Number.isFinite(n)) return onNote?.({ key: "field.not_a_number" });
+    if (!Number.isFinite(n)) return onNote?.({ key: "field.not_a_number" });
     const fit = clamp(n);
     onNote?.(fit === n ? null : { key: "field.clamped", params: { value: fit } });
     if (fit !== value) onChange(fit);

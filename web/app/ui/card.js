@@ -1,5 +1,5 @@
 import { html } from "../vendor/preact.js";
-import { t } from "../io/store.js";
+import { go, t } from "../io/store.js";
 import { Bar, Button, IconButton } from "./basics.js";
 import { findingText, fixText } from "./findings.js";
 import { Icon } from "./icons.js";
@@ -51,6 +51,7 @@ export function FindingLine({ finding, onFix, id, nodeName, busy }) {
   const about = fix?.about ? ` ${fix.about}` : "";
   return html`<div class="finding" data-tone=${finding.severity === "error" ? "bad" : "warn"}>
     <p class="grow" id=${id}>${findingText(finding)}${about}</p>
+    ${finding.code === "MODEL_FILE_MISSING" && html`<${Button} small icon="download" onClick=${() => go("/models?missing=1")}>${t("fix.get")}<//>`}
     ${fix && html`<${Button} small busy=${busy} aria-label=${fix.about ? `${fix.label}: ${fix.about}` : null} onClick=${() => onFix?.(finding)}>${fix.label}<//>`}
   </div>`;
 }

@@ -2,14 +2,17 @@ import { html, useId, useState } from "../vendor/preact.js";
 import { optionLabel } from "../core/fields.js";
 import { same } from "../core/graph.js";
 import { t } from "../io/store.js";
+import { useAbout } from "./about.js";
 import { Button, IconButton, Segmented, Switch } from "./basics.js";
 import { FindingLine } from "./card.js";
+import { ColorField } from "./colorfield.js";
 import { Icon } from "./icons.js";
 import { FileField } from "./imagefield.js";
 import { ModelField } from "./modelpicker.js";
 import { NumberField, SeedField } from "./numberfield.js";
 import { PickField } from "./picker.js";
-import { Enlarge, MultilineField, RawField, TextField } from "./textfield.js";
+import { MultilineField, RawField, TextField, TextTools } from "./textfield.js";
+import { announce } from "./toast.js";
 
 /** @typedef {import("../core/types.js").Field} Field */
 /** @typedef {import("../core/types.js").Finding} Finding */
@@ -64,6 +67,7 @@ const KINDS = {
   model: { editor: ModelField, label: true },
   text: { editor: TextField, label: true },
   multiline: { editor: MultilineField, label: true },
+  color: { editor: ColorField, label: true },
   image: { editor: FileField, label: true },
   audio: { editor: FileField, label: true },
   video: { editor: FileField, label: true },
@@ -107,20 +111,26 @@ export function FieldView(props) {
   const { field, onChange, finding, findingFor, onFix, compact, seedOf, nodeName = (node) => `#${node}`, onJump, onUnlink } = props;
   const own = useId();
   const id = props.id ?? own;
-  const [note, setNote] = useState(/** @type {import("./numberfield.js").Note} */ (null));
+  const [note, noteIt] = useState(/** @type {import("./numberfield.js").Note} */ (null));
+  const about = useAbout(id, field.label, field.tooltip);
+  const setNote = (/** @type {import("./numberfield.js").Note} */ said) => {
+    noteIt(said);
+    if (said) announce(t(said.key, said.params));
+  };
   const linked = field.kind === "linked";
   const several = field.kind === "segmented" && field.multiple;
   const { editor: Editor, label } = several ? KINDS.picker : (KINDS[field.kind] ?? KINDS.raw);
   const ownLabel = linked || (label && !(field.kind === "dynamic" && (field.options ?? []).length <= 4));
-  const described = [finding ? `${id}-finding` : null, note ? `${id}-note` : null].filter(Boolean).join(" ") || null;
+  const described = [about.id, finding ? `${id}-finding` : null, note ? `${id}-note` : null].filter(Boolean).join(" ") || null;
   const change = (/** @type {any} */ value) => onChange(value, field);
   return html`<div class="field" data-kind=${field.kind} data-state=${finding ? "invalid" : null}>
     ${ownLabel &&
     html`<div class="field-head">
-      <label for=${id} title=${field.tooltip}>${field.label}</label>
+      <label for=${id}>${field.label}</label>${about.button}
       ${field.unknown && html`<small>${t("field.unknown")}</small>`}
-      ${field.kind === "multiline" && !compact && html`<${Enlarge} field=${field} onChange=${change} />`}
+      ${field.kind === "multiline" && !compact && html`<${TextTools} field=${field} onChange=${change} />`}
     </div>`}
+    ${!ownLabel && about.button}${about.text}
     ${linked
       ? html`<${Linked} field=${field} id=${id} nodeName=${nodeName} onJump=${onJump} onUnlink=${onUnlink} />`
       : html`<${Editor}
@@ -132,7 +142,7 @@ export function FieldView(props) {
           invalid=${finding?.severity === "error"}
           seed=${compact ? undefined : seedOf?.(field)}
         />`}
-    ${note && html`<p class="note" id=${`${id}-note`} role="status">${t(note.key, note.params)}</p>`}
+    ${note && html`<p class="note" id=${`${id}-note`}>${t(note.key, note.params)}</p>`}
     ${finding && html`<${FindingLine} id=${`${id}-finding`} finding=${finding} onFix=${onFix} nodeName=${nodeName} />`}
     ${field.children?.length
       ? html`<div class="children">

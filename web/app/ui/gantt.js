@@ -1,8 +1,8 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { seconds } from "../core/format.js";
-import { rows as rowsOf, slowest } from "../core/timeline.js";
+import { lastLine, rows as rowsOf, slowest } from "../core/timeline.js";
 import { serverNow } from "../io/api.js";
-import { locale, t } from "../io/store.js";
+import { catalog, locale, t } from "../io/store.js";
 import { Button, Segmented } from "./basics.js";
 
 /** @typedef {import("../core/types.js").Task} Task */
@@ -86,7 +86,7 @@ export function Timeline({ task, onPick, heading = true }) {
   const [table, setTable] = useState(false);
   const [all, setAll] = useState(false);
   const now = useElapsed(task);
-  const list = rowsOf(task);
+  const list = rowsOf(task, catalog.value);
   if (!list.length) return html`<p class="muted">${t("timeline.nothing")}</p>`;
   const total = Math.max(now, ...list.map((row) => row.start_s + lasting(row, now)), 0.001);
   const sorted = order === "cost" ? [...list].sort((a, b) => lasting(b, now) - lasting(a, now)) : list;
@@ -104,7 +104,7 @@ export function Timeline({ task, onPick, heading = true }) {
     ${table
       ? html`<${Table} list=${sorted} now=${now} />`
       : html`<ol class="gantt">
-          ${shown.map((row) => html`<${Line} key=${row.id} row=${row} now=${now} total=${total} onPick=${onPick} error=${task.error?.node_id === row.id ? task.error.message.trim().split("\n").pop() : null} />`)}
+          ${shown.map((row) => html`<${Line} key=${row.id} row=${row} now=${now} total=${total} onPick=${onPick} error=${task.error?.node_id === row.id ? lastLine(task.error) : null} />`)}
         </ol>`}
     ${!table && sorted.length > FEW && html`<${Button} tone="quiet" onClick=${() => setAll(!all)}>${all ? t("timeline.fewer") : t("timeline.all", { count: sorted.length })}<//>`}
     <div class="row wrap timeline-tools">

@@ -1,4 +1,4 @@
-import { html, useMemo, useRef, useState } from "../vendor/preact.js";
+import { html, signal, useMemo, useRef, useState } from "../vendor/preact.js";
 import { filter } from "../core/search.js";
 import { api, headers } from "../io/api.js";
 import { online, t, taskOrder, tasks, toast, toastError } from "../io/store.js";
@@ -12,6 +12,9 @@ import { Thumb } from "./thumb.js";
 
 const ACCEPT = { image: "image/*", video: "video/*", audio: "audio/*", file: undefined };
 const PAGE = 60;
+
+/** What was put on the server from here: node classes are told of it when they are read again. @type {import("../vendor/preact.js").Signal<string[]>} */
+const uploaded = signal([]);
 
 /** Where a file of ComfyUI's input folder can be looked at. @param {string} value such as "sub/a.png" or "a.png [output]" */
 export function inputUrl(value) {
@@ -43,7 +46,8 @@ async function asInput(id, n, output) {
 }
 
 /** @param {{kind: string, title: string, options: string[], value: string, close: (result?: any) => void}} props */
-function FileSheet({ kind, title, options, value, close }) {
+function FileSheet({ kind, title, options: told, value, close }) {
+  const options = useMemo(() => [...uploaded.value.filter((one) => !told.includes(one) && one !== value), ...(value && !told.includes(value) ? [value] : []), ...told], [told, value, uploaded.value]);
   const chooser = useRef(/** @type {HTMLInputElement|null} */ (null));
   const [busy, setBusy] = useState(false);
   const [from, setFrom] = useState("server");
@@ -57,6 +61,7 @@ function FileSheet({ kind, title, options, value, close }) {
     setBusy(true);
     try {
       const name = await upload();
+      uploaded.value = [name, ...uploaded.value.filter((one) => one !== name)];
       toast({ key: "image.uploaded", params: { name }, tone: "good" });
       close({ value: name });
     } catch (error) {

@@ -44,8 +44,8 @@ function useFiles(folder) {
   return files;
 }
 
-/** @param {{name: string, known?: Known}} props */
-function Row({ name, known: file }) {
+/** @param {{name: string, known?: Known, here?: boolean}} props *here*: whether the server has it */
+function Row({ name, known: file, here }) {
   const [folder, base] = parts(name);
   const [broken, setBroken] = useState(false);
   return html`<span class="picker-thumb" aria-hidden="true">
@@ -57,6 +57,7 @@ function Row({ name, known: file }) {
         ${folder && html`<span>${folder}</span>`}
         ${file?.size !== undefined && html`<span class="value">${bytes(file.size, locale.value)}</span>`}
         ${file?.base_model && html`<${Badge}>${file.base_model}<//>`}
+        ${here ? null : html`<${Badge} tone="warn">${t("picker.not_here")}<//>`}
       </small>
     </span>`;
 }
@@ -67,6 +68,8 @@ function ModelSheet({ title, folder, options, value, close }) {
   const [within, setWithin] = useState(/** @type {string|null} */ (null));
   const folders = useMemo(() => [...new Set(options.map((name) => parts(name)[0]))].sort(), [options]);
   const shown = useMemo(() => (within === null ? options : options.filter((name) => parts(name)[0] === within)), [options, within]);
+  // What the workflow came with may not be on this server: it is shown, and can be kept.
+  const absent = value !== "" && !options.includes(value) && within === null;
   const textOf = useMemo(() => (/** @type {string} */ name) => [name, files.get(plain(name))?.base_model ?? ""].join(" ").trim(), [files]);
   return html`<${Sheet} open tall title=${title} onClose=${() => close()}>
     ${folders.length > 1 &&
@@ -77,11 +80,11 @@ function ModelSheet({ title, folder, options, value, close }) {
     <${Picker}
       label=${title}
       search=${options.length > 5}
-      options=${shown}
+      options=${absent ? [value, ...shown] : shown}
       value=${value}
       textOf=${textOf}
       empty=${t("picker.no_models", { folder: folder ?? "" })}
-      row=${(/** @type {string} */ name) => html`<${Row} name=${name} known=${files.get(plain(name))} />`}
+      row=${(/** @type {string} */ name) => html`<${Row} name=${name} known=${files.get(plain(name))} here=${!absent || name !== value} />`}
       onPick=${(/** @type {string} */ name) => close({ value: name })}
     />
   <//>`;

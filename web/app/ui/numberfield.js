@@ -1,5 +1,5 @@
 import { html, useState } from "../vendor/preact.js";
-import { clampValue, parseValue } from "../core/fields.js";
+import { clampValue, drawSeed, parseValue } from "../core/fields.js";
 import { t } from "../io/store.js";
 import { IconButton, Select, Stepper } from "./basics.js";
 
@@ -31,6 +31,10 @@ export function NumberField({ field, id, onChange, onNote, describedby, invalid 
     max=${max}
     step=${step}
     integer=${field.kind === "int"}
+    read=${(/** @type {string} */ text) => {
+      const read = parseValue(field, text);
+      return "value" in read ? Number(read.value) : NaN;
+    }}
     describedby=${describedby}
     invalid=${invalid}
     onChange=${onChange}
@@ -57,12 +61,6 @@ export function NumberField({ field, id, onChange, onNote, describedby, invalid 
   </div>`;
 }
 
-/** A whole number up to *max*, from the browser's source of chance: it works on plain http, too. @param {number} max */
-export function drawSeed(max) {
-  const [high, low] = crypto.getRandomValues(new Uint32Array(2));
-  const wide = (high & 0x1fffff) * 2 ** 32 + low;
-  return wide % (Math.min(max, Number.MAX_SAFE_INTEGER - 1) + 1);
-}
 
 const MODES = /** @type {const} */ (["fixed", "randomize", "increment", "decrement"]);
 
@@ -101,7 +99,7 @@ export function SeedField({ field, id, onChange, onNote, describedby, invalid, s
         onBlur=${commit}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && commit()}
       />
-      <${IconButton} icon="dice" label=${t("field.draw", { label: field.label })} onClick=${() => set(drawSeed(field.max ?? 2 ** 32 - 1))} />
+      <${IconButton} icon="dice" label=${t("field.draw", { label: field.label })} onClick=${() => set(drawSeed(field))} />
     </div>
     ${seed &&
     html`<div class="row wrap">

@@ -1,6 +1,7 @@
-import { html, signal, useEffect, useId, useLayoutEffect, useRef } from "../vendor/preact.js";
+import { html, signal, useEffect, useErrorBoundary, useId, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { pushBack, t } from "../io/store.js";
-import { Button, IconButton } from "./basics.js";
+import { Broken, Button, IconButton } from "./basics.js";
+import { placeMessages } from "./toast.js";
 
 /** @typedef {import("../vendor/preact.js").ComponentChildren} Children */
 /** @typedef {(result?: any) => void} Close */
@@ -31,8 +32,15 @@ export function closeSheets() {
 }
 
 /** @param {{render: (close: Close) => Children, close: Close}} props */
-function Entry({ render, close }) {
+function Content({ render, close }) {
   return render(close);
+}
+
+/** What fails in a sheet does not take the page below it down. @param {{render: (close: Close) => Children, close: Close}} props */
+function Entry({ render, close }) {
+  const [error, again] = useErrorBoundary((caught) => console.error(caught));
+  if (error) return html`<${Sheet} key="broken" open title=${t("ui.details")} onClose=${() => close()}><${Broken} error=${error} again=${again} /><//>`;
+  return html`<${Content} render=${render} close=${close} />`;
 }
 
 /** Where sheets of openSheet appear; once in the page. */
@@ -77,6 +85,25 @@ function dragHandlers(dialog, close) {
 }
 
 /**
+ * Opens a dialog over everything, and gives what to call when it goes: the focus returns to where it was.
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLElement | null} start Takes the focus.
+ */
+export function showModal(dialog, start) {
+  const before = /** @type {HTMLElement|null} */ (document.activeElement);
+  dialog.showModal();
+  start?.focus({ preventScroll: true });
+  placeMessages();
+  return () => {
+    dialog.close();
+    placeMessages();
+    // The card that was tapped may be gone or drawn anew: then to the page, not to nowhere.
+    const next = before?.isConnected && before !== document.body ? before : document.getElementById("main");
+    next?.focus({ preventScroll: true });
+  };
+}
+
+/**
  * A modal sheet: from below on a phone, from the side on a wide screen.
  * @param {{open: boolean, onClose: () => void, title: string, children?: Children, footer?: Children, tall?: boolean,
  *   actions?: Children, role?: string}} props
@@ -86,6 +113,7 @@ export function Sheet({ open: shown, onClose, title, children, footer, tall, act
   const heading = useRef(/** @type {HTMLElement|null} */ (null));
   const latest = useRef(onClose);
   const handlers = useRef(/** @type {ReturnType<typeof dragHandlers>|null} */ (null));
+  const body = useRef(/** @type {HTMLElement|null} */ (null));
   const id = useId();
   latest.current = onClose;
   handlers.current ??= dragHandlers(dialog, () => latest.current());
@@ -93,21 +121,21 @@ export function Sheet({ open: shown, onClose, title, children, footer, tall, act
   useLayoutEffect(() => {
     const element = dialog.current;
     if (!shown || !element) return;
-    const before = /** @type {HTMLElement|null} */ (document.activeElement);
-    element.showModal();
     // The title, not the close button or a search box: it is read out, and no keyboard pops up.
-    heading.current?.focus({ preventScroll: true });
-    return () => {
-      element.close();
-      // The card that was tapped may have been drawn anew; then there is nothing to go back to.
-      if (before?.isConnected) before.focus({ preventScroll: true });
-    };
+    return showModal(element, heading.current);
   }, [shown]);
 
   useEffect(() => {
     if (!shown) return;
     return pushBack(() => latest.current());
   }, [shown]);
+
+  useEffect(() => {
+    // Text alone has nothing for the Tab key to stop at: then the box does, so that the arrow keys scroll it.
+    const stop = body.current?.querySelector("a, button, input, select, textarea, [tabindex]");
+    if (stop) body.current?.removeAttribute("tabindex");
+    else body.current?.setAttribute("tabindex", "0");
+  });
 
   if (!shown) return null;
   return html`<dialog
@@ -133,7 +161,7 @@ export function Sheet({ open: shown, onClose, title, children, footer, tall, act
         ${actions}
         <${IconButton} icon="close" label=${t("ui.close")} onClick=${() => latest.current()} />
       </header>
-      <div class="sheet-body">${children}</div>
+      <div class="sheet-body" ref=${body}>${children}</div>
       ${footer && html`<footer class="sheet-foot">${footer}</footer>`}
     </div>
   </dialog>`;

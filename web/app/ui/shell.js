@@ -18,12 +18,13 @@ import {
   toastError,
   undo,
 } from "../io/store.js";
-import { Banner, Button, IconButton, Ring, Skeleton } from "./basics.js";
+import { Banner, Broken, Button, IconButton, Ring, Skeleton } from "./basics.js";
 import { Icon } from "./icons.js";
 import { closeSheets, openMenu, openSheet, Sheet, Sheets } from "./sheet.js";
 import { showInTab } from "./tabicon.js";
+import { usePlace } from "./place.js";
 import { DoneBar, useTyping } from "./typing.js";
-import { Live, Toasts } from "./toast.js";
+import { showMessages } from "./toast.js";
 
 /** @typedef {import("../vendor/preact.js").ComponentChildren} Children */
 /** @typedef {() => Promise<{default: (props: any) => any}>} Load */
@@ -171,18 +172,6 @@ function Dock() {
   </nav>`;
 }
 
-/** @param {{error: unknown, again: () => void}} props */
-function Broken({ error, again }) {
-  const text = /** @type {any} */ (error)?.stack ?? String(error);
-  return html`<${Banner}
-    tone="bad"
-    title=${t("ui.broken")}
-    actions=${html`<${Button} icon="retry" onClick=${again}>${t("ui.try_again")}<//>`}
-  >
-    <details class="details"><summary>${t("ui.details")}</summary><pre tabindex="0">${text}</pre></details>
-  <//>`;
-}
-
 /**
  * One screen: fetched when it is first shown, and kept from taking the rest of the page down with it.
  * @param {{load: Load, aside?: boolean}} props
@@ -256,13 +245,12 @@ export function Shell({ screens }) {
   const before = useRef(name);
   const typing = useTyping();
   useDocument();
+  usePlace(main, `${name}/${name === "flow" ? draft.value?.id : route.value.id}`);
+  useEffect(showMessages, []);
   useEffect(() => {
     if (before.current === name) return;
     before.current = name;
     closeSheets();
-    scrollTo({ top: 0, behavior: "instant" });
-    // Else a keyboard or a screen reader would still stand on the link that was followed.
-    main.current?.focus({ preventScroll: true });
   }, [name]);
   return html`<a class="skip button" data-tone="primary" href="#main" onClick=${(/** @type {Event} */ event) => {
       event.preventDefault();
@@ -278,7 +266,5 @@ export function Shell({ screens }) {
       <${Dock} />
       ${typing && html`<${DoneBar} />`}
     </div>
-    <${Toasts} />
-    <${Live} />
     <${Sheets} />`;
 }

@@ -1,8 +1,10 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { parseExact } from "../core/exact.js";
-import { editText } from "./texteditor.js";
-import { Button } from "./basics.js";
+import { inserted } from "../core/prompts.js";
 import { t } from "../io/store.js";
+import { Button } from "./basics.js";
+import { pickPreset } from "./presets.js";
+import { editText } from "./texteditor.js";
 
 /** @typedef {import("./numberfield.js").Editor} Editor */
 
@@ -46,13 +48,19 @@ export function MultilineField({ field, id, onChange, describedby, invalid }) {
   ></textarea>`;
 }
 
-/** The button that opens a long text in the whole window. @param {{field: Editor["field"], onChange: Editor["onChange"]}} props */
-export function Enlarge({ field, onChange }) {
+/** The buttons of a long text: its presets, and the whole window for it. @param {{field: Editor["field"], onChange: Editor["onChange"]}} props */
+export function TextTools({ field, onChange }) {
+  const now = String(field.value ?? "");
   const edit = async () => {
-    const text = await editText({ title: field.label, value: String(field.value ?? "") });
+    const text = await editText({ title: field.label, value: now });
     if (text !== undefined) onChange(text);
   };
-  return html`<${Button} tone="quiet" small icon="expand" aria-label=${t("field.enlarge", { label: field.label })} onClick=${edit} />`;
+  const add = async () => {
+    const piece = await pickPreset(now);
+    if (piece !== undefined) onChange(inserted(now, piece).text);
+  };
+  return html`<${Button} tone="quiet" small icon="star" aria-label=${t("preset.of", { label: field.label })} onClick=${add} />
+    <${Button} tone="quiet" small icon="expand" aria-label=${t("field.enlarge", { label: field.label })} onClick=${edit} />`;
 }
 
 /** On one line where it fits. @param {any} value */

@@ -1,4 +1,4 @@
-import { html, signal, useEffect, useRef } from "../vendor/preact.js";
+import { h, html, render, signal, useEffect, useRef } from "../vendor/preact.js";
 import { dismiss, holdToast, serverNow, t, tasks, toasts } from "../io/store.js";
 import { Button, IconButton } from "./basics.js";
 import { Icon } from "./icons.js";
@@ -11,7 +11,8 @@ const said = signal("");
 
 /** Has a screen reader say a text when it is done with what it says now. @param {string} text */
 export function announce(text) {
-  said.value = text;
+  // The same words again would be no change, and so would not be said again.
+  said.value = said.peek() === text ? `${text}\u00a0` : text;
 }
 
 /** What a toast says: a text of ours, or the server's own. @param {import("../io/store/toasts.js").Toast} toast */
@@ -42,7 +43,7 @@ function Toast({ toast }) {
  * Messages at the foot of the page; they wait while they are touched or hold the focus.
  * A popover: only so does it lie above a sheet that is open.
  */
-export function Toasts() {
+function Toasts() {
   const box = useRef(/** @type {any} */ (null));
   const list = toasts.value;
   const last = list.at(-1);
@@ -60,7 +61,7 @@ export function Toasts() {
 }
 
 /** The one polite live region: how the run stands, a quarter at a time, and what toasts say. */
-export function Live() {
+function Live() {
   const known = useRef(/** @type {Map<string, string>} */ (new Map()));
   const all = tasks.value;
   useEffect(() => {
@@ -78,4 +79,22 @@ export function Live() {
     }
   }, [all]);
   return html`<div class="sr-only" role="status" aria-live="polite">${said.value}</div>`;
+}
+
+/** Outside of what the shell draws, for it moves. */
+const messages = document.createElement("div");
+
+/** What lies beneath a dialog can neither be pressed nor heard: messages go into the topmost one. */
+export function placeMessages() {
+  const above = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (messages.parentElement === above) return;
+  above.append(messages);
+  const toasts = /** @type {any} */ (messages.querySelector(".toasts"));
+  if (toasts?.querySelector("li")) toasts.showPopover?.();
+}
+
+/** Puts messages and the live region into the page. */
+export function showMessages() {
+  render([h(Toasts, {}), h(Live, {})], messages);
+  placeMessages();
 }

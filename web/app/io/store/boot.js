@@ -1,17 +1,22 @@
 /** Starts the app: what is on the device first, then the server. */
 import { effect } from "../../vendor/preact.js";
-import { api, ApiError } from "../api.js";
+import { check } from "../api.js";
 import { follow } from "../stream.js";
-import { followInstall } from "../pwa.js";
-import { loadCatalog, loadKept, loadServer, modelsChanged, refreshModels } from "./catalog.js";
+import { applyUpdate, followInstall, updateReady } from "../pwa.js";
+import { arrived } from "./arrivals.js";
+import { loadCatalog, loadKept, loadServer, modelsChanged, refreshModels, renamed } from "./catalog.js";
 import { loadDrafts, saveNow } from "./draft.js";
-import { followRoute, go, route } from "./route.js";
+import { followFeel } from "./feel.js";
+import { followNames } from "./names.js";
+import { followRoute, go, route, sharedLink } from "./route.js";
 import { followLocale, loadTexts, locale } from "./settings.js";
-import { catalogState, online, queue, server, stream, tasks } from "./state.js";
+import { catalogState, lastReached, online, queue, server, stream, tasks } from "./state.js";
 import { openSession, queueMoved, reconcile, settle, told, unfinished } from "./tasks.js";
-import { toastError } from "./toasts.js";
+import { toast, toastError } from "./toasts.js";
 import "./checks.js";
 
+/** A start that heard nothing so long may be one without a server: the app's files came from the device then. */
+const FIRST_MS = 2500;
 /** Between two tries to reach a server that did not answer. */
 const AGAIN_MS = 4000;
 
@@ -37,8 +42,13 @@ async function start() {
   followRoute();
   await Promise.all([loadTexts(locale.value).catch((error) => console.warn(error)), loadDrafts(), loadKept()].map(guarded));
   followLocale();
+  followNames(renamed);
+  onSession(arrived);
   follow(onEvent, onState, { ids: unfinished });
   followInstall();
+  followFeel();
+  // Who lets it pass finds it in the settings.
+  updateReady.subscribe((ready) => ready && toast({ key: "settings.update_ready", action: { key: "settings.update", run: applyUpdate } }));
   // A phone may throw the page away at any time after it is hidden.
   addEventListener("pagehide", () => void saveNow());
   document.addEventListener("visibilitychange", () => {
@@ -51,6 +61,7 @@ async function start() {
   });
   askAgain();
   void ask();
+  setTimeout(() => lastReached.value === null && void check(), FIRST_MS);
   void openShared();
 }
 
@@ -76,8 +87,15 @@ async function ask() {
   }
 }
 
-/** The desktop page's code leads here with a session to open: `#/flow?session=ID`. */
+/** The desktop page's code leads here with a session to open: `#/flow?session=ID`; another app with a link to a model. */
 async function openShared() {
+  const link = sharedLink(location.search);
+  if (link) {
+    // Else a reload would ask again.
+    globalThis.history.replaceState(null, "", location.pathname);
+    await go(`/models?link=${encodeURIComponent(link)}`);
+    return;
+  }
   const { session } = route.value.query;
   if (!session) return;
   try {
@@ -100,25 +118,17 @@ function onState(state) {
     void reconcile().catch(() => {});
     if (opened > 1 || !server.value) void ask();
   }
-  if (state === "lost") void probe();
+  // A stream that broke is not a server that is gone.
+  if (state === "lost") void check();
 }
 
 /** One request may fail while the stream goes on: then nothing else would ever say that the server is there. */
 function askAgain() {
   effect(() => {
     if (online.value) return;
-    const timer = setInterval(() => document.visibilityState === "visible" && void probe(), AGAIN_MS);
+    const timer = setInterval(() => document.visibilityState === "visible" && void check(), AGAIN_MS);
     return () => clearInterval(timer);
   });
-}
-
-/** A stream that broke is not a server that is gone: one small request tells. */
-async function probe() {
-  try {
-    await api.get("/ext/queue");
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-  }
 }
 
 /** @param {import("../stream.js").StreamEvent} event */

@@ -1,7 +1,10 @@
 /** What the server is and has: its node classes and models, kept on the device for a start without it. */
-import { batch } from "../../vendor/preact.js";
+import { batch, signal } from "../../vendor/preact.js";
+import { localised } from "../../core/localise.js";
 import { api } from "../api.js";
 import * as db from "../db.js";
+import { noteVersion } from "../pwa.js";
+import { names } from "./names.js";
 import { saveSettings, settings } from "./settings.js";
 import { catalog, catalogState, models, server } from "./state.js";
 
@@ -10,15 +13,24 @@ import { catalog, catalogState, models, server } from "./state.js";
 /** @type {Record<string, string | null>} */
 const etags = { catalog: null, models: null };
 
-/** @param {string} class_type @returns {NodeSpec | undefined} */
-export const spec = (class_type) => catalog.value.get(class_type);
+/** Why there are no node classes; null if there are. @type {import("./state.js").Signal<unknown>} */
+export const catalogFault = signal(null);
+
+/** As the server named them. @type {NodeSpec[]} */
+let read = [];
 
 /** @param {NodeSpec[]} nodes */
 function showNodes(nodes) {
+  read = nodes;
   batch(() => {
-    catalog.value = new Map(nodes.map((one) => [one.name, one]));
+    catalog.value = new Map(nodes.map((one) => [one.name, localised(one, names.value)]));
     catalogState.value = "ready";
   });
+}
+
+/** Shows the node classes by the names that are known now. */
+export function renamed() {
+  if (catalogState.value === "ready" && read.length > 0) showNodes(read);
 }
 
 /** Shows what was kept from the last time. @returns {Promise<void>} */
@@ -51,7 +63,12 @@ export async function loadCatalog() {
     showNodes(answer.body.nodes);
     keep("catalog", { etag: answer.etag, nodes: answer.body.nodes });
   } catch (error) {
-    if (catalogState.value !== "ready") catalogState.value = "failed";
+    if (catalogState.value !== "ready") {
+      batch(() => {
+        catalogFault.value = error;
+        catalogState.value = "failed";
+      });
+    }
     throw error;
   }
 }
@@ -68,6 +85,7 @@ export async function refreshModels() {
 /** Reads what the server is, and the language of ComfyUI's own page. @returns {Promise<void>} Throws ApiError. */
 export async function loadServer() {
   server.value = await api.get("/ext");
+  noteVersion(server.value?.version);
   keep("server", server.value);
   // With several users, ComfyUI asks who it is, and answers an error: then the browser's languages count.
   const wished = await api.get("/settings").then(

@@ -7,6 +7,7 @@ import { fresh, push, amend, undo as stepBack, redo as stepOn } from "../../core
 import { randomId } from "../api.js";
 import * as db from "../db.js";
 import { draft, drafts, findings, history, ran, valid, validation } from "./state.js";
+import { followTabs, tellTabs } from "./tabs.js";
 import { toast } from "./toasts.js";
 
 /** @typedef {import("../../core/types.js").Graph} Graph */
@@ -17,9 +18,24 @@ const SAVE_MS = 300;
 /** Beyond these the oldest drafts lose their history, which is many times their size. */
 const HISTORIES = 20;
 const MOST_DRAFTS = 200;
+const HERE = "backplane.draft";
 
 /** What the user chose to happen to seeds after a run, by `node.input`. @type {import("./state.js").Signal<Record<string, SeedMode>>} */
 export const seedModes = signal({});
+
+/**
+ * How the draft is looked at; what is absent was not chosen. *edits*: how often each input was changed, by `node.input`.
+ * @typedef {{simple?: boolean, lines?: boolean, edits?: Record<string, number>}} View
+ */
+
+/** @type {import("./state.js").Signal<View>} */
+export const view = signal({});
+
+/** Kept beside the draft: looking at it does not change it. @param {View} part */
+export function setView(part) {
+  view.value = { ...view.value, ...part };
+  if (draft.value) void db.save(`kv/view:${draft.value.id}`, view.value).catch(() => {});
+}
 
 /** Called after every change of the draft's graph, once it is in place. @type {Set<() => void>} */
 const listeners = new Set();
@@ -46,13 +62,15 @@ export async function saveNow() {
   dirty = false;
   const updated_at = Date.now();
   const record = { id: now.id, name: now.name, source: now.source, graph: now.graph, seeds: seedModes.value, updated_at };
-  enter(record);
+  enter(entryOf(record));
   try {
     await Promise.all([
       db.save(`drafts/${now.id}`, record),
       db.save(`kv/history:${now.id}`, history.value),
       db.save("kv/current", now.id),
     ]);
+    here(now.id);
+    tellTabs(entryOf(record));
     if (!db.kept()) warn("draft.not_kept");
   } catch (error) {
     dirty = true;
@@ -68,24 +86,61 @@ function warn(key) {
   toast({ key, tone: "warn" });
 }
 
-/** @param {{id: string, name: string, source: string | null, graph: Graph, updated_at: number}} record */
-function enter({ id, name, source, graph, updated_at }) {
-  const entry = { id, name, source, updated_at, nodes: Object.keys(graph).length };
-  drafts.value = [entry, ...drafts.value.filter((each) => each.id !== id)].sort((a, b) => b.updated_at - a.updated_at);
+/** @typedef {import("./state.js").DraftEntry} DraftEntry */
+
+/** @param {{id: string, name: string, source: string | null, graph: Graph, updated_at: number}} record @returns {DraftEntry} */
+const entryOf = ({ id, name, source, graph, updated_at }) => ({ id, name, source, updated_at, nodes: Object.keys(graph).length });
+
+/** @param {DraftEntry} entry */
+function enter(entry) {
+  drafts.value = [entry, ...drafts.value.filter((each) => each.id !== entry.id)].sort((a, b) => b.updated_at - a.updated_at);
+}
+
+/** Which draft this tab has open, for its reload: another tab may have another. @param {string | null} [id] */
+function here(id) {
+  // Refused where the browser keeps nothing of a site.
+  try {
+    if (id === null) sessionStorage.removeItem(HERE);
+    else if (id !== undefined) sessionStorage.setItem(HERE, id);
+    return sessionStorage.getItem(HERE);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Another tab saved a draft. If it is the one that is open here and nothing here is unsaved, it is followed, undo and
+ * all; else what is here goes on as a copy, so that neither is written over the other.
+ * @param {DraftEntry} entry
+ */
+export async function savedElsewhere(entry) {
+  enter(entry);
+  if (draft.value?.id !== entry.id) return;
+  const saved = await read(entry.id);
+  const now = draft.value;
+  if (!saved || now?.id !== entry.id) return;
+  if (!dirty) {
+    place(...saved);
+    if (globalThis.document?.visibilityState === "visible") toast({ key: "draft.followed" });
+    return;
+  }
+  const number = / \((\d+)\)$/.exec(now.name);
+  const name = `${number ? now.name.slice(0, number.index) : now.name} (${Number(number?.[1] ?? 1) + 1})`;
+  draft.value = { ...now, id: randomId(8), name };
+  if (now.ui !== undefined) void db.save(`kv/ui:${draft.value.id}`, now.ui).catch(() => {});
+  await saveNow();
+  toast({ key: "draft.forked", params: { name }, tone: "warn" });
 }
 
 /** Reads the list of drafts, and what was being worked on. @returns {Promise<void>} */
 export async function loadDrafts() {
   const found = (await db.list("drafts")).map(([, record]) => record);
   found.sort((a, b) => b.updated_at - a.updated_at);
-  drafts.value = found.map(({ id, name, source, graph, updated_at }) => ({
-    id,
-    name,
-    source,
-    updated_at,
-    nodes: Object.keys(graph).length,
-  }));
-  const current = await db.load("kv/current");
+  drafts.value = found.map(entryOf);
+  followTabs((entry) => void savedElsewhere(entry));
+  const own = here();
+  const opened = own !== null && (await openSaved(own));
+  const current = opened ? null : await db.load("kv/current");
   if (current) await openSaved(current);
   for (const { id } of drafts.value.slice(HISTORIES)) void db.drop(`kv/history:${id}`);
   for (const { id } of drafts.value.slice(MOST_DRAFTS)) await deleteDraft(id);
@@ -99,22 +154,31 @@ export async function loadDrafts() {
 export function openDraft({ name, graph, source = null, ui }) {
   void saveNow();
   const made = { id: randomId(8), name, graph, source, ...(ui === undefined ? {} : { ui }) };
-  place(made, fresh(graph), {}, null);
+  place(made, fresh(graph), {}, null, {});
   if (ui !== undefined) void db.save(`kv/ui:${made.id}`, ui).catch(() => {});
   saveSoon();
   return made.id;
 }
 
+/** What is kept of a draft, as `place` takes it; null if it is gone. @param {string} id @returns {Promise<Parameters<typeof place> | null>} */
+async function read(id) {
+  const [record, steps, ui, before, looks] = await Promise.all(
+    [`drafts/${id}`, `kv/history:${id}`, `kv/ui:${id}`, `kv/ran:${id}`, `kv/view:${id}`].map((name) => db.load(name)),
+  );
+  if (!record) return null;
+  const past = steps?.steps?.[steps.at] ? steps : fresh(record.graph);
+  const graph = past.steps[past.at].graph;
+  const made = { id, name: record.name, source: record.source, graph, ...(ui ? { ui } : {}) };
+  return [made, past, record.seeds ?? {}, before ?? null, looks ?? {}];
+}
+
 /** @param {string} id @returns {Promise<boolean>} False if it is gone. */
 export async function openSaved(id) {
   await saveNow();
-  const [record, steps, ui, before] = await Promise.all(
-    [`drafts/${id}`, `kv/history:${id}`, `kv/ui:${id}`, `kv/ran:${id}`].map((name) => db.load(name)),
-  );
-  if (!record) return false;
-  const past = steps?.steps?.[steps.at] ? steps : fresh(record.graph);
-  const graph = past.steps[past.at].graph;
-  place({ id, name: record.name, source: record.source, graph, ...(ui ? { ui } : {}) }, past, record.seeds ?? {}, before ?? null);
+  const saved = await read(id);
+  if (!saved) return false;
+  place(...saved);
+  here(id);
   void db.save("kv/current", id).catch(() => {});
   return true;
 }
@@ -124,13 +188,15 @@ export async function openSaved(id) {
  * @param {import("../../core/types.js").History} past
  * @param {Record<string, SeedMode>} seeds
  * @param {import("./state.js").Ran | null} before
+ * @param {View} looks
  */
-function place(made, past, seeds, before) {
+function place(made, past, seeds, before, looks) {
   batch(() => {
     draft.value = made;
     history.value = past;
     seedModes.value = seeds;
     ran.value = before;
+    view.value = looks;
     findings.value = [];
     valid.value = null;
     validation.value = "none";
@@ -153,6 +219,7 @@ export function renameDraft(name) {
 export async function closeDraft() {
   await saveNow();
   leave();
+  here(null);
   await db.drop("kv/current");
 }
 
@@ -176,15 +243,16 @@ export async function deleteDraft(id) {
   if (draft.value?.id === id) {
     await saveNow();
     leave();
+    here(null);
     await db.drop("kv/current");
   }
-  const names = [`drafts/${id}`, `kv/history:${id}`, `kv/ui:${id}`, `kv/ran:${id}`];
+  const names = [`drafts/${id}`, `kv/history:${id}`, `kv/ui:${id}`, `kv/ran:${id}`, `kv/view:${id}`];
   const held = await Promise.all(names.map((name) => db.load(name)));
   await Promise.all(names.map((name) => db.drop(name)));
   drafts.value = drafts.value.filter((each) => each.id !== id);
   return async () => {
     await Promise.all(names.map((name, place) => (held[place] === undefined ? undefined : db.save(name, held[place]))));
-    if (held[0]) enter(held[0]);
+    if (held[0]) enter(entryOf(held[0]));
   };
 }
 

@@ -31,6 +31,17 @@ function decodeSafe(text) {
   }
 }
 
+/**
+ * What another app shared with the installed one, by the manifest's `share_target`. Some put the link into the text.
+ * @param {string} search
+ * @returns {string | null}
+ */
+export function sharedLink(search) {
+  const given = new URLSearchParams(search);
+  const said = ["link", "text", "title"].map((name) => given.get(name) ?? "").join(" ");
+  return /https?:\/\/\S+/.exec(said)?.[0] ?? null;
+}
+
 /** @type {import("../../vendor/preact.js").Signal<Route>} */
 export const route = signal(parseRoute(typeof location === "undefined" ? "" : location.hash));
 

@@ -1,6 +1,6 @@
 /** Runs the draft: checks it, queues it, and turns its seeds on for the next time. */
 import { computed } from "../../vendor/preact.js";
-import { fieldsOf } from "../../core/fields.js";
+import { drawSeed, fieldsOf } from "../../core/fields.js";
 import { api, ApiError, randomId } from "../api.js";
 import { showRefusal, validate } from "./checks.js";
 import { amendDraft, noteRun, seedMode } from "./draft.js";
@@ -108,16 +108,8 @@ export function turned(field, mode) {
   const min = Math.max(0, field.min ?? 0);
   const max = Math.min(field.max ?? 2 ** 32 - 1, Number.MAX_SAFE_INTEGER);
   const value = Number(field.value ?? min);
-  if (mode === "randomize") return drawn(min, max);
+  if (mode === "randomize") return drawSeed(field);
   if (mode === "increment") return value >= max ? min : value + 1;
   if (mode === "decrement") return value <= min ? max : value - 1;
   return field.value;
-}
-
-/** A number from *min* to *max*, both included. @param {number} min @param {number} max */
-function drawn(min, max) {
-  const [high, low] = crypto.getRandomValues(new Uint32Array(2));
-  // 53 random bits, as many as a number holds exactly.
-  const fraction = ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
-  return min + Math.floor(fraction * (max - min + 1));
 }

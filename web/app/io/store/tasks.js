@@ -12,6 +12,8 @@ const PAGE = 50;
 /** The server's limit of `ids`. */
 const MANY = 200;
 const GATHER_MS = 80;
+/** No event says how long a run will still take. */
+const ESTIMATE_MS = 5000;
 
 /** Whether there are older tasks on the server than those that are here. @type {import("./state.js").Signal<boolean>} */
 export const moreTasks = signal(false);
@@ -26,22 +28,28 @@ function update(change) {
   tasks.value = next;
 }
 
+/** An estimate is as old as the answer that told it. @param {Task} read @returns {Task} */
+const dated = (read) => ({ ...read, eta_at: new Date(serverNow()).toISOString() });
+
 /** @param {Task[]} read */
 export function take(read) {
   if (!read.length) return;
   update((map) => {
-    for (const one of read) map.set(one.id, merge(map.get(one.id), one));
+    for (const one of read) map.set(one.id, merge(map.get(one.id), dated(one)));
   });
 }
 
 /** @type {Set<string>} */
 const wanted = new Set();
+/** When a running task was asked for last. @type {Map<string, number>} */
+const lastAsked = new Map();
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let gathering;
 
 /** Reads tasks whole, all that are asked for within a moment in one request. @param {string} id */
 function want(id) {
   wanted.add(id);
+  lastAsked.set(id, Date.now());
   gathering ??= setTimeout(() => void gather().catch(() => {}), GATHER_MS);
 }
 
@@ -72,7 +80,7 @@ async function read(ids) {
 export function settle(asked, items) {
   const here = new Set(items.map((one) => one.id));
   update((map) => {
-    for (const one of items) map.set(one.id, merge(map.get(one.id), one));
+    for (const one of items) map.set(one.id, merge(map.get(one.id), dated(one)));
     for (const id of asked) if (!here.has(id)) map.delete(id);
   });
 }
@@ -91,8 +99,12 @@ export function told(id, name, data) {
   const next = fold(old ?? stub(id, name), name, data, new Date(serverNow()).toISOString());
   if (next !== old) update((map) => map.set(id, next));
   // Events do not carry the outputs' order, nodes that never ran, or what a task was made of.
-  if (!old || (name === "status" && next.status !== old.status)) want(id);
+  if (!old || (name === "status" && next.status !== old.status) || aged(next)) want(id);
+  if (FINISHED.has(next.status)) lastAsked.delete(id);
 }
+
+/** Whether the estimate of a run is to be asked for anew. @param {Task} task */
+const aged = ({ id, kind, status }) => kind === "prompt" && status === "running" && Date.now() - (lastAsked.get(id) ?? 0) > ESTIMATE_MS;
 
 /** The places in the queue moved; no event says which. */
 export function queueMoved() {

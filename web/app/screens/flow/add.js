@@ -165,11 +165,6 @@ function BlockSheet({ block, place, back, close }) {
   useEffect(() => {
     if (wants) setRefused(true);
   }, [wants]);
-  const ports = Object.entries(whole?.ports ?? {}).map(([name, spot]) => {
-    const first = Array.isArray(spot) ? spot[0] : spot;
-    const spec = catalog.value.get(whole.workflow[first.node]?.class_type);
-    return { name, type: spec?.inputs.find((one) => one.name === first.field)?.type ?? "*" };
-  });
   return html`<${Sheet}
     open
     title=${t("flow.add_title", { name: block.title ?? block.name })}
@@ -186,7 +181,7 @@ function BlockSheet({ block, place, back, close }) {
         ${choices.map(({ value, label }) => html`<option key=${value} value=${value}>${label}</option>`)}
       </select>
     </label>`}
-    <${PlanView} state=${state} ports=${ports} />
+    <${PlanView} state=${state} />
   </div><//>`;
 }
 

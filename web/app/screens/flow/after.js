@@ -1,10 +1,11 @@
 /** The last run of the draft: what it does now, how it went, and what is different since. */
 import { html, useEffect, useState } from "../../vendor/preact.js";
-import { seconds } from "../../core/format.js";
-import { cancel, FINISHED, go, lastRun, loadTask, locale, t, toastError } from "../../io/store.js";
+import { FINISHED, go, lastRun, loadTask, t } from "../../io/store.js";
 import { Bar, Button, IconButton } from "../../ui/basics.js";
 import { Timeline } from "../../ui/gantt.js";
 import { openSheet, Sheet } from "../../ui/sheet.js";
+import { cancel } from "../tasks/acts.js";
+import { duration, leftOf } from "../tasks/words.js";
 import { active, changed } from "./live.js";
 import { classNameOf, graph, jump, nameOf } from "./state.js";
 
@@ -27,14 +28,14 @@ export function RunStrip() {
         : at === undefined
           ? t("flow.state_running")
           : [nameOf(at), steps].filter(Boolean).join(" · ");
-  const left = task.eta_s == null ? null : t("flow.left", { time: seconds(task.eta_s, locale.value) });
-  const stop = () => cancel(task.id).catch(toastError);
+  const rest = leftOf(task);
+  const left = rest && t("flow.left", { time: rest });
   return html`<div class="run-strip" data-state=${task.status}>
     <div class="row">
       <button type="button" class="run-strip-text" onClick=${() => (at === undefined ? go(`/tasks/${task.id}`) : jump(at))}>
         <span>${text}</span>${left && html`<span class="muted">${left}</span>`}
       </button>
-      <${IconButton} icon="stop" label=${t("flow.cancel_run")} disabled=${task.status === "canceling"} onClick=${stop} />
+      <${IconButton} icon="stop" label=${t("flow.cancel_run")} disabled=${task.status === "canceling"} onClick=${() => cancel(task)} />
     </div>
     <${Bar} thin value=${task.status === "queued" ? 0 : (task.progress ?? 0)} label=${t("flow.progress")} />
   </div>`;
@@ -93,7 +94,7 @@ export function LastRun() {
   if (!task || task.status === "queued") return null;
   const ended = FINISHED.has(task.status);
   const time = task.started_at && task.finished_at ? (Date.parse(task.finished_at) - Date.parse(task.started_at)) / 1000 : null;
-  const title = !ended || time === null ? t("flow.last_run_now") : t("flow.last_run", { time: seconds(time, locale.value) });
+  const title = !ended || time === null ? t("flow.last_run_now") : t("flow.last_run", { time: duration(time) });
   const how = ended && task.status !== "succeeded" ? t(`flow.run_${task.status}`) : null;
   return html`<section class="last-run" aria-labelledby="last-run-title">
     <header>

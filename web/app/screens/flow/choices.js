@@ -28,16 +28,6 @@ export function matchOf(takes, gives) {
   return common === inward.size && common === outward.size ? "exact" : "union";
 }
 
-/** What a node of this class may be linked into when it is new. @param {NodeSpec} spec */
-export function socketsOf(spec) {
-  return [
-    ...spec.inputs.map(({ name, type, required }) => ({ name, type, required, param: false })),
-    ...spec.params
-      .filter((one) => one.linkable)
-      .map(({ name, type, link_type, required }) => ({ name, type: link_type ?? type, required, param: true })),
-  ];
-}
-
 /** Whether what goes along a link of this type can go through a node of this class. @param {NodeSpec} spec @param {string} gives @param {string} takes */
 export function passes(spec, gives, takes) {
   const wild = (/** @type {Match | null} */ match) => match === null || match === "wildcard";
@@ -140,41 +130,70 @@ export function likest(graph, specs, id) {
     .map(({ spec }) => spec);
 }
 
+/** The one input whose type comes out again at an output, as a LoRA's model does. @param {NodeSpec | undefined} spec @param {number} slot */
+function passageOf(spec, slot) {
+  const type = spec?.outputs[slot]?.type;
+  const found = (spec?.inputs ?? []).filter((one) => one.type === type && !one.grows);
+  return type !== "*" && found.length === 1 ? found[0].name : undefined;
+}
+
+/** @typedef {{out: number, input: string, enters: string, leaves: number}} Passage An output of the first and the input of the second that takes it; where it came in at the first, and leaves the second. */
+
 /**
- * The chainable neighbour of a node: one of the same class that it takes from, or gives to.
- * @param {Graph} graph @param {string} id @param {"earlier" | "later"} way
- * @returns {string | null}
+ * What goes from one node through the next; null where they cannot change places.
+ * @param {Graph} graph @param {Specs} specs @param {string} first @param {string} second
+ * @returns {Passage[] | null}
  */
-export function neighbour(graph, id, way) {
-  const { class_type, inputs } = graph[id];
-  if (way === "earlier") {
-    for (const value of Object.values(inputs)) if (isLink(value) && graph[value[0]]?.class_type === class_type) return value[0];
-    return null;
+function passages(graph, specs, first, second) {
+  const [one, two] = [first, second].map((id) => specs.get(graph[id]?.class_type));
+  const others = (users(graph).get(first) ?? []).filter(({ target }) => target !== second);
+  // What leads there on another way as well would go around in a circle.
+  if (!one || !two || others.some(({ target }) => downstream(graph, target).has(second))) return null;
+  /** @type {Passage[]} */
+  const found = [];
+  for (const [input, value] of Object.entries(graph[second].inputs)) {
+    if (!isLink(value) || value[0] !== first) continue;
+    const enters = passageOf(one, value[1]);
+    const leaves = two.outputs.findIndex((_, slot) => passageOf(two, slot) === input);
+    if (enters === undefined || leaves < 0) return null;
+    found.push({ out: value[1], input, enters, leaves });
   }
-  return (users(graph).get(id) ?? []).find(({ target }) => graph[target].class_type === class_type)?.target ?? null;
+  return found.length ? found : null;
 }
 
 /**
- * Swaps two nodes of one class of which the second takes from the first: what came in at the first now comes in at the
- * second, which gives to the first, which gives to who used the second.
- * @param {Graph} graph @param {string} first @param {string} second
+ * The node that a node can change places with: one that it takes from, or gives to, of what goes through both.
+ * @param {Graph} graph @param {Specs} specs @param {string} id @param {"earlier" | "later"} way
+ * @returns {string | null}
+ */
+export function neighbour(graph, specs, id, way) {
+  const sources = Object.values(graph[id].inputs).flatMap((value) => (isLink(value) && graph[value[0]] ? [value[0]] : []));
+  const targets = (users(graph).get(id) ?? []).map(({ target }) => target);
+  const fits = (/** @type {string} */ other) => passages(graph, specs, ...(way === "earlier" ? /** @type {const} */ ([other, id]) : /** @type {const} */ ([id, other])));
+  const found = [...new Set(way === "earlier" ? sources : targets)].filter(fits);
+  return found.find((other) => graph[other].class_type === graph[id].class_type) ?? found[0] ?? null;
+}
+
+/**
+ * Swaps two nodes of which the second takes from the first: what came in at the first now comes in at the second, which
+ * gives to the first, which gives to who used the second.
+ * @param {Graph} graph @param {Specs} specs @param {string} first @param {string} second
  * @returns {Operation[]}
  */
-export function swapped(graph, first, second) {
+export function swapped(graph, specs, first, second) {
   /** @type {Operation[]} */
   const ops = [];
   const connect = (/** @type {string} */ source, /** @type {number} */ slot, /** @type {string} */ target, /** @type {string} */ name) =>
     ops.push({ op: "connect", source_node_id: source, output: slot, target_node_id: target, input: name });
   const by = users(graph);
-  for (const { target, name, slot } of by.get(second) ?? []) if (target !== first) connect(first, slot, target, name);
-  for (const [name, value] of Object.entries(graph[second].inputs)) {
-    if (!isLink(value) || value[0] !== first) continue;
-    const through = graph[first].inputs[name];
-    if (isLink(through)) connect(through[0], through[1], second, name);
-    else ops.push({ op: "disconnect", target_node_id: second, input: name });
-    connect(second, value[1], first, name);
+  for (const { out, input, enters, leaves } of passages(graph, specs, first, second) ?? []) {
+    for (const { target, name, slot } of by.get(second) ?? []) if (slot === leaves) connect(first, out, target, name);
+    const before = graph[first].inputs[enters];
+    if (isLink(before)) connect(before[0], before[1], second, input);
+    else ops.push({ op: "disconnect", target_node_id: second, input });
+    connect(second, leaves, first, enters);
+    for (const { target, name, slot } of by.get(first) ?? []) if (target !== second && slot === out) connect(second, leaves, target, name);
   }
-  for (const { target, name, slot } of by.get(first) ?? []) if (target !== second) connect(second, slot, target, name);
   return ops;
 }
 
@@ -208,10 +227,10 @@ const isNewInput = (one) => one.input !== undefined && one.target_node_id === un
  * Makes an operation unambiguous with the candidate that was chosen.
  * @param {Operation} op
  * @param {Candidate} one
- * @param {{graph: Graph, specs: Specs, ports?: {name: string, type: string}[]}} about *ports*: of a fragment, what is open.
+ * @param {{graph: Graph, specs: Specs, input?: string}} about *input*: the one that the candidates are outputs for.
  * @returns {Operation}
  */
-export function resolved(op, one, { graph, specs, ports }) {
+export function resolved(op, one, { graph, specs, input }) {
   if (one.target_node_id !== undefined) return { ...op, output: one.slot, input: one.input };
   if (one.node_input !== undefined) return { ...op, node_input: one.node_input, node_output: one.node_output };
   if (op.op === "parallel" && isNewInput(one)) {
@@ -224,8 +243,6 @@ export function resolved(op, one, { graph, specs, ports }) {
   if (op.op === "connect" || op.op === "disconnect") {
     return one.slot !== undefined ? { ...op, output: one.slot } : { ...op, input: one.input };
   }
-  const spec = specs.get(op.class_type);
-  const open = ports ?? (spec ? socketsOf(spec).filter(({ param }) => !param) : []);
-  const name = open.find((port) => !op.inputs?.[port.name] && matchOf(port.type, one.type ?? "*"))?.name;
-  return name ? { ...op, inputs: { ...op.inputs, [name]: [one.node_id, one.slot] } } : { ...op, source_node_id: one.node_id, output: one.slot };
+  if (input !== undefined) return { ...op, inputs: { ...op.inputs, [input]: [one.node_id, one.slot] } };
+  return { ...op, source_node_id: one.node_id, output: one.slot };
 }

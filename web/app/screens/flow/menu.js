@@ -1,4 +1,5 @@
 /** The ⋯ menus of a card and of its port chips. */
+import { ports } from "../../core/fields.js";
 import { users } from "../../core/graph.js";
 import { catalog, t, toast } from "../../io/store.js";
 import { openMenu } from "../../ui/sheet.js";
@@ -19,14 +20,23 @@ async function choose(title, entries) {
 
 /** @param {string} id @param {"earlier" | "later"} way @returns {Entry[]} */
 function move(id, way) {
-  const other = neighbour(graph.value, id, way);
+  const other = neighbour(graph.value, catalog.value, id, way);
   if (other === null) return [];
   const [first, second] = way === "earlier" ? [other, id] : [id, other];
   const icon = way === "earlier" ? "up" : "down";
-  const hint = t("flow.move_hint", { name: nameOf(other) });
+  const hint = t("flow.move_hint", { name: `${nameOf(other)} #${other}` });
   const run = () =>
-    openPlan({ title: t(`flow.move_${way}`), ops: swapped(graph.value, first, second), label: t("flow.move_apply"), show: false });
+    openPlan({ title: t(`flow.move_${way}`), ops: swapped(graph.value, catalog.value, first, second), label: t("flow.move_apply"), show: false });
   return [{ id: way, label: t(`flow.move_${way}`), icon, hint, run }];
+}
+
+/** A value may come from another node instead: which one. @param {string} id @returns {Entry[]} */
+function wire(id) {
+  const node = graph.value[id];
+  const free = ports(catalog.value.get(node.class_type), node, graph.value, id).params.filter((one) => !one.link);
+  if (!free.length) return [];
+  const items = free.map(({ name, label, type }) => ({ id: name, label, hint: type, icon: "link", run: () => openSources(id, name) }));
+  return [{ id: "wire", label: t("flow.wire_value"), icon: "link", run: () => choose(t("flow.wire_title", { name: nameOf(id) }), items) }];
 }
 
 /** @param {string} id */
@@ -52,6 +62,7 @@ export function openNodeMenu(id) {
     { id: "replace", label: t("flow.replace"), icon: "swap", run: () => openReplace(id) },
     { id: "parallel", label: t("flow.parallel"), icon: "branch", disabled: !known, run: () => openParallel(id) },
     { id: "duplicate", label: t("flow.duplicate"), icon: "copy", run: duplicate },
+    ...wire(id),
     ...move(id, "earlier"),
     ...move(id, "later"),
     {

@@ -1,7 +1,7 @@
 /** One node: its fields, its ports, what is wrong with it and how it runs. */
 import { html, untracked, useState } from "../../vendor/preact.js";
 import { fieldsOf, optionLabel, ports } from "../../core/fields.js";
-import { catalog, findingsOf, lastRun, lastUsed, seedMode, setParam, setSeedMode, t, toastError } from "../../io/store.js";
+import { catalog, findingsOf, lastRun, lastUsed, seedMode, setParam, setSeedMode, t, toastError, view } from "../../io/store.js";
 import { Chip, IconButton } from "../../ui/basics.js";
 import { NodeCard, PortChip } from "../../ui/card.js";
 import { Fields, FieldView } from "../../ui/field.js";
@@ -12,7 +12,7 @@ import { openInputMenu, openNodeMenu, openOutputMenu } from "./menu.js";
 import { apply } from "./plan.js";
 import { Preview } from "./preview.js";
 import { mend } from "./problems.js";
-import { edits, flashed, graph, jump, lines, nameOf, noteEdit, toggleOpened } from "./state.js";
+import { flashed, graph, jump, lines, nameOf, noteEdit, toggleOpened } from "./state.js";
 
 /** @typedef {import("../../core/types.js").Field} Field */
 /** @typedef {import("../../core/types.js").Finding} Finding */
@@ -130,7 +130,7 @@ const TELLING = ["multiline", "text", "model", "image", "video", "audio", "picke
 
 /** The two values that say most: those that were changed most here, else by their kind. @param {string} id @param {Field[]} fields */
 function brief(id, fields) {
-  const counts = edits.peek();
+  const { edits: counts = {} } = view.peek();
   const weight = (/** @type {Field} */ field) => (counts[`${id}.${field.name}`] ?? 0) * 100 - TELLING.indexOf(field.kind);
   return fields
     .filter((field) => TELLING.includes(field.kind) && field.value !== undefined && field.value !== "" && !field.hidden)
@@ -180,7 +180,8 @@ function Body({ id, node, spec, line, foldable, flash, stand, found, results }) 
   const { inputs, outputs } = ports(spec, node, untracked(() => graph.value), id);
   const names = new Set(fields.flatMap((field) => [field.name, ...(field.children ?? []).map((child) => child.name)]));
   const off = node._meta?.bypassed !== undefined;
-  const loose = found.filter((one) => (one.input === null || !names.has(one.input)) && !(off && one.code === "NODE_NOT_USED"));
+  // A line has no fields to stand at.
+  const loose = found.filter((one) => (line || one.input === null || !names.has(one.input)) && !(off && one.code === "NODE_NOT_USED"));
   const place = [`#${id}`, (spec?.category ?? "").split("/").at(-1) || t("flow.not_installed_short")].join(" · ");
   const error = how.error ? html`<p class="card-error" role="alert">${how.error}</p>` : null;
   const running = how.state === "running";

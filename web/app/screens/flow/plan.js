@@ -153,21 +153,21 @@ function Choice({ candidate: one, onPick }) {
 
 /**
  * The dry run of operations as a person reads it.
- * @param {{state: ReturnType<typeof usePlan>, ports?: {name: string, type: string}[]}} props
+ * @param {{state: ReturnType<typeof usePlan>}} props
  */
-export function PlanView({ state, ports }) {
+export function PlanView({ state }) {
   const { plan, error, asked, choose } = state;
   if (plan) return html`<${PlanLines} plan=${plan} />`;
   if (!error) return html`<${Skeleton} lines=${2} />`;
   if (error.code === "AMBIGUOUS_PORT") {
-    const { candidates = [], op = 0 } = error.details;
+    const { candidates = [], op = 0, input } = error.details;
     const pick = (/** @type {Candidate} */ one) =>
       choose(
         asked.map((each, at) =>
-          at === op ? resolved(each, one, { graph: draft.value?.graph ?? {}, specs: catalog.value, ports }) : each,
+          at === op ? resolved(each, one, { graph: draft.value?.graph ?? {}, specs: catalog.value, input }) : each,
         ),
       );
-    return html`<p>${t("flow.which_one")}</p>
+    return html`<p>${input === undefined ? t("flow.which_one") : t("flow.which_for", { input })}</p>
       <ul class="menu">
         ${candidates.map((/** @type {Candidate} */ one) => html`<li><${Choice} candidate=${one} onPick=${() => pick(one)} /></li>`)}
       </ul>`;

@@ -3,11 +3,11 @@ import { html } from "../../vendor/preact.js";
 import { fieldsOf } from "../../core/fields.js";
 import { simpleFields } from "../../core/simple.js";
 import { api } from "../../io/api.js";
-import { catalog, draft, findingsOf, t } from "../../io/store.js";
+import { catalog, draft, findingsOf, setView, t } from "../../io/store.js";
 import { Button, Empty } from "../../ui/basics.js";
 import { NodeField } from "./nodecard.js";
 import { useAnswer } from "./pick.js";
-import { graph, nameOf, simpleChosen } from "./state.js";
+import { graph, nameOf } from "./state.js";
 
 /** @typedef {import("../../core/types.js").Field} Field */
 /** @typedef {{id: string, field: Field, also?: {id: string, name: string}[]}} Row */
@@ -48,7 +48,7 @@ export function SimpleView() {
   /** @type {Row[]} */
   const rows = own.length ? own : simpleFields(graph.value, catalog.value, app);
   const twice = new Set(rows.map((one) => one.field.label).filter((label, at, all) => all.indexOf(label) !== at));
-  const all = html`<${Button} icon="flow" onClick=${() => (simpleChosen.value = false)}>${t("flow.show_all_nodes")}<//>`;
+  const all = html`<${Button} icon="flow" onClick=${() => setView({ simple: false })}>${t("flow.show_all_nodes")}<//>`;
   if (!rows.length) return html`<${Empty} icon="sliders" title=${t("flow.simple_none")} actions=${all} />`;
   return html`<section class="simple" aria-label=${t("flow.simple_view")}>
     ${rows.map(({ id, field, also }) => {

@@ -3,7 +3,7 @@ import { batch, computed, effect, signal } from "../../vendor/preact.js";
 import { ordered, titleOf } from "../../core/graph.js";
 import { filter } from "../../core/search.js";
 import * as db from "../../io/db.js";
-import { catalog, draft, findings, settings } from "../../io/store.js";
+import { catalog, draft, findings, setView, settings, view } from "../../io/store.js";
 
 /** @typedef {import("../../core/types.js").Graph} Graph */
 
@@ -17,17 +17,8 @@ export const words = signal("");
 /** The node that was jumped to; it flashes. @type {import("../../vendor/preact.js").Signal<string | null>} */
 export const flashed = signal(null);
 
-/** Cards or lines, if the user chose for this draft. @type {import("../../vendor/preact.js").Signal<boolean | null>} */
-export const linesChosen = signal(null);
-
 /** Nodes opened although the others are lines. @type {import("../../vendor/preact.js").Signal<ReadonlySet<string>>} */
 export const opened = signal(new Set());
-
-/** Whether only what people usually change is shown, if the user chose. @type {import("../../vendor/preact.js").Signal<boolean | null>} */
-export const simpleChosen = signal(null);
-
-/** How often each input was changed here, by `node.input`. @type {import("../../vendor/preact.js").Signal<Record<string, number>>} */
-export const edits = signal({});
 
 /** Node classes that were added last. @type {import("../../vendor/preact.js").Signal<string[]>} */
 export const recent = signal([]);
@@ -45,12 +36,12 @@ export const graph = computed(() => draft.value?.graph ?? {});
 export const order = computed(() => ordered(graph.value));
 
 export const lines = computed(() => {
-  if (linesChosen.value !== null) return linesChosen.value;
+  if (view.value.lines !== undefined) return view.value.lines;
   const { density } = settings.value;
   return density === "auto" ? order.value.length > MANY : density === "lines";
 });
 
-export const simple = computed(() => simpleChosen.value ?? (draft.value?.source ?? "").startsWith("template:"));
+export const simple = computed(() => view.value.simple ?? (draft.value?.source ?? "").startsWith("template:"));
 
 /** What is wrong, but for what a bypass means anyway: that no result needs the node. */
 export const problems = computed(() =>
@@ -92,7 +83,8 @@ export function noteRecent(type) {
 /** @param {string} id @param {string} name */
 export function noteEdit(id, name) {
   const key = `${id}.${name}`;
-  edits.value = { ...edits.value, [key]: (edits.value[key] ?? 0) + 1 };
+  const { edits = {} } = view.peek();
+  setView({ edits: { ...edits, [key]: (edits[key] ?? 0) + 1 } });
 }
 
 /** @param {string} id */
@@ -102,10 +94,10 @@ export function toggleOpened(id) {
   opened.value = next;
 }
 
-/** @param {boolean} on */
-export function chooseLines(on) {
+/** Chooses how this draft is looked at. @param {"simple" | "cards" | "lines"} how */
+export function choose(how) {
   batch(() => {
-    linesChosen.value = on;
+    setView(how === "simple" ? { simple: true } : { simple: false, lines: how === "lines" });
     opened.value = new Set();
   });
 }
@@ -121,7 +113,7 @@ export function jump(id) {
   if (!graph.value[id]) return;
   batch(() => {
     if (!found.value.has(id)) words.value = "";
-    if (simple.value) simpleChosen.value = false;
+    if (simple.value) setView({ simple: false });
     if (lines.value && !opened.value.has(id)) toggleOpened(id);
     flashed.value = id;
   });
@@ -147,10 +139,7 @@ effect(() => {
   before = now;
   batch(() => {
     words.value = "";
-    linesChosen.value = null;
-    simpleChosen.value = null;
     opened.value = new Set();
-    edits.value = {};
   });
   scrollTo({ top: 0, behavior: "instant" });
 });

@@ -12,7 +12,7 @@ const set = (part) => {
 };
 
 export function Filters() {
-  const { group, name, favourites, rating, text } = filter.value;
+  const { group, name, favourites, rating, run, text } = filter.value;
   const groups = groupsOf(items.value);
   const names = namesOf(items.value);
   const chooseName = async () => {
@@ -25,6 +25,7 @@ export function Filters() {
   return html`<div class="gallery-filters">
     <${SearchBox} label=${t("gallery.search")} value=${text} onInput=${(/** @type {string} */ value) => set({ text: value })} />
     <div class="chips" role="group" aria-label=${t("gallery.filters")}>
+      ${run && html`<${Chip} icon="timer" pressed onClick=${() => set({ run: null })}>${t("gallery.one_run")}<//>`}
       <${Chip} icon="star" pressed=${favourites} onClick=${() => set({ favourites: !favourites })}>${t("gallery.favourites")}<//>
       ${names.length > 0 && html`<${Chip} icon="flow" pressed=${!!name} onClick=${chooseName} aria-haspopup="dialog">${name ?? t("gallery.workflow")}<//>`}
       ${groups.length > 1 && groups.map((one) => html`<${Chip} key=${one} icon=${ICON[one]} pressed=${group === one} onClick=${() => set({ group: group === one ? null : one })}>${groupName(one)}<//>`)}

@@ -45,6 +45,8 @@ function gestures(stageOf, hands) {
   let moved = 0;
   let lastTap = { x: 0, y: 0, at: 0 };
   let pinched = false;
+  /** The first finger came down on a button, which hears of a tap itself. */
+  let pressed = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let tap;
 
@@ -79,11 +81,15 @@ function gestures(stageOf, hands) {
 
   /** @param {PointerEvent} event */
   const down = (event) => {
-    if (event.button > 0 || /** @type {Element} */ (event.target).closest("button, a, input, video, audio, pre")) return;
-    stageOf()?.setPointerCapture(event.pointerId);
+    const on = /** @type {Element} */ (event.target);
+    const button = !!on.closest("button");
+    // A finger may begin a swipe on a button that lies at the edge; a mouse that goes down on one means it.
+    if (event.button > 0 || on.closest("a, input, video, audio, pre") || (button && event.pointerType !== "touch")) return;
+    if (!button) stageOf()?.setPointerCapture(event.pointerId);
     if (!fingers.size) {
       moved = 0;
       pinched = false;
+      pressed = button;
     }
     fingers.set(event.pointerId, point(event));
     if (fingers.size === 2) {
@@ -121,7 +127,7 @@ function gestures(stageOf, hands) {
     const by = { x: last.x - start.x, y: last.y - start.y };
     const took = performance.now() - start.at;
     if (event.type !== "pointercancel") {
-      if (moved <= TAP_PX && !pinched && took < 500) return tapped(last);
+      if (moved <= TAP_PX && !pinched && took < 500) return pressed ? undefined : tapped(last);
       if (view.scale <= 1 && !pinched) return released(by, took);
     }
     hands().onDrag?.(0, 0, false);

@@ -23,11 +23,12 @@ import { score } from "../../core/search.js";
  * @property {string | null} name
  * @property {boolean} favourites
  * @property {"chosen" | "rejected" | null} rating
+ * @property {string | null} run The id of a task.
  * @property {string} text
  */
 
 /** @type {Filter} */
-export const EVERYTHING = { group: null, name: null, favourites: false, rating: null, text: "" };
+export const EVERYTHING = { group: null, name: null, favourites: false, rating: null, run: null, text: "" };
 
 /** @type {Record<string, Group>} */
 const GROUPS = { image: "image", video: "video", audio: "audio", text: "text", number: "text", boolean: "text", json: "text" };
@@ -84,12 +85,13 @@ function textOf({ output, name, task }) {
  * @param {Filter} filter
  * @returns {Item[]}
  */
-export function chosen(items, { group, name, favourites, rating, text }) {
+export function chosen(items, { group, name, favourites, rating, run, text }) {
   const words = text.trim();
   return items.filter(
     (item) =>
       (!group || item.group === group) &&
       (!name || item.name === name) &&
+      (!run || item.task.id === run) &&
       (!favourites || item.output.favourite) &&
       (!rating || item.output.rating === rating) &&
       (!words || score(textOf(item), words) > 0),
@@ -97,7 +99,7 @@ export function chosen(items, { group, name, favourites, rating, text }) {
 }
 
 /** @param {Filter} filter */
-export const narrows = (filter) => !!(filter.group || filter.name || filter.favourites || filter.rating || filter.text.trim());
+export const narrows = (filter) => !!(filter.group || filter.name || filter.favourites || filter.rating || filter.run || filter.text.trim());
 
 /** @param {readonly Item[]} items @returns {string[]} Names of workflows, the most frequent first. */
 export function namesOf(items) {

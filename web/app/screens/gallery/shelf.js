@@ -2,7 +2,7 @@
 import { computed, effect, signal } from "../../vendor/preact.js";
 import { api } from "../../io/api.js";
 import { load, save } from "../../io/db.js";
-import { FINISHED, tasks, toast, toastError } from "../../io/store.js";
+import { FINISHED, tasks, toast, toastError, toasts } from "../../io/store.js";
 import { collected, EVERYTHING, chosen } from "./items.js";
 
 /** @typedef {import("../../core/types.js").Task} Task */
@@ -25,8 +25,21 @@ export const state = signal("start");
 /** @type {import("../../vendor/preact.js").Signal<unknown>} */
 export const failure = signal(null);
 
-/** Where the next page begins; null after the last. @type {import("../../vendor/preact.js").Signal<string | null>} */
-export const cursor = signal(null);
+/** Stands for a place in pages that were not begun. */
+const BEGIN = "begin";
+
+/** What the server itself can look for, so that a favourite of last year is not read up to page by page. @param {import("./items.js").Filter} filter */
+const wanted = ({ favourites, rating }) => `${favourites ? "&favourite=1" : ""}${rating ? `&rating=${rating}` : ""}`;
+
+/** Of each such question where its next page begins; null after the last. @type {import("../../vendor/preact.js").Signal<ReadonlyMap<string, string | null>>} */
+const ends = signal(new Map());
+
+/** Where the next page of what is chosen begins; null after the last. */
+export const cursor = computed(() => {
+  const whole = ends.value.get("") ?? null;
+  const narrow = wanted(filter.value);
+  return narrow && whole ? (ends.value.has(narrow) ? (ends.value.get(narrow) ?? null) : BEGIN) : whole;
+});
 
 /** Whether what is shown comes from this device only. */
 export const fromMemory = signal(false);
@@ -41,9 +54,9 @@ export function take(found) {
   shelf.value = next;
 }
 
-/** @param {string | null} at */
-async function page(at) {
-  return api.get(`/ext/tasks?kind=prompt&status=${ENDED}&limit=${PAGE}${at ? `&cursor=${encodeURIComponent(at)}` : ""}`);
+/** @param {string} narrow @param {string | null} at */
+async function page(narrow, at) {
+  return api.get(`/ext/tasks?kind=prompt&status=${ENDED}&limit=${PAGE}${narrow}${at && at !== BEGIN ? `&cursor=${encodeURIComponent(at)}` : ""}`);
 }
 
 let asking = false;
@@ -63,12 +76,12 @@ export async function refresh() {
         fromMemory.value = true;
       }
     }
-    const { items: found, next_cursor } = await page(null);
+    const { items: found, next_cursor } = await page("", null);
     shelf.value = new Map([...shelf.value].filter(([id]) => !remembered.has(id)));
     remembered.clear();
     fromMemory.value = false;
     take(found);
-    if (state.value !== "ready") cursor.value = next_cursor;
+    if (state.value !== "ready") ends.value = new Map([["", next_cursor]]);
     state.value = "ready";
     failure.value = null;
     void save("cache/gallery", found.slice(0, REMEMBERED).map(slim)).catch(() => {});
@@ -89,9 +102,10 @@ export async function readMore() {
   asking = true;
   state.value = "more";
   try {
-    const { items: found, next_cursor } = await page(cursor.value);
+    const narrow = ends.value.get("") ? wanted(filter.value) : "";
+    const { items: found, next_cursor } = await page(narrow, cursor.value);
     take(found);
-    cursor.value = next_cursor;
+    ends.value = new Map(ends.value).set(narrow, next_cursor);
     failure.value = null;
   } catch (error) {
     failure.value = error;
@@ -176,9 +190,16 @@ export async function restore(back) {
   if (refused) toastError(/** @type {PromiseRejectedResult} */ (refused).reason);
 }
 
-/** Deletes and offers to undo it. @param {readonly Item[]} gone */
-export async function removeWithUndo(gone) {
-  const done = await remove(gone);
-  if (!done.length) return;
-  toast({ key: "gallery.deleted", params: { count: done.length }, action: { key: "gallery.undo", run: () => void restore(done) } });
+/** What the message that is shown would bring back. @type {{id: number, items: Item[]}} */
+let undoable = { id: 0, items: [] };
+
+/** Offers to bring results back, with those of an offer that still stands. @param {readonly Item[]} gone */
+export function offerUndo(gone) {
+  if (!gone.length) return;
+  const items = toasts.value.some((one) => one.id === undoable.id) ? [...undoable.items, ...gone] : [...gone];
+  const id = toast({ key: "gallery.deleted", params: { count: items.length }, action: { key: "gallery.undo", run: () => void restore(items) } });
+  undoable = { id, items };
 }
+
+/** Deletes and offers to undo it. @param {readonly Item[]} gone */
+export const removeWithUndo = async (gone) => offerUndo(await remove(gone));

@@ -2,12 +2,13 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor
 import { go, online, pushBack, t } from "../../io/store.js";
 import { Button, IconButton } from "../../ui/basics.js";
 import { announce } from "../../ui/toast.js";
-import { openMenu, openSheet } from "../../ui/sheet.js";
+import { openMenu, openSheet, showModal } from "../../ui/sheet.js";
 import { canShare, loadWorkflow, share, usable, useAsInput } from "./actions.js";
 import { FactsSheet } from "./facts.js";
+import { EVERYTHING } from "./items.js";
 import { useGestures } from "./gestures.js";
 import { Other, Picture } from "./media.js";
-import { current, mark, remove, restore, take } from "./shelf.js";
+import { current, filter, mark, offerUndo, remove, restore, take } from "./shelf.js";
 import { addressOf, describe } from "./words.js";
 
 /** @typedef {import("./items.js").Item} Item */
@@ -31,13 +32,7 @@ function useDialog(dialog, close) {
   useLayoutEffect(() => {
     const element = dialog.current;
     if (!element) return;
-    const before = /** @type {HTMLElement | null} */ (document.activeElement);
-    element.showModal();
-    element.focus({ preventScroll: true });
-    return () => {
-      element.close();
-      if (before?.isConnected) before.focus({ preventScroll: true });
-    };
+    return showModal(element, element);
   }, []);
   useEffect(() => pushBack(() => latest.current()), []);
 }
@@ -51,7 +46,8 @@ function Viewer({ items, start, onClose }) {
   const [place, setPlace] = useState(0);
   const [close, setClose] = useState(false);
   const [bars, setBars] = useState(true);
-  const [deleted, setDeleted] = useState(/** @type {Item | null} */ (null));
+  const gone = useRef(/** @type {Item[]} */ ([]));
+  const [offered, setOffered] = useState(false);
   useDialog(dialog, () => onClose());
 
   const here = items.map(current).filter((item) => !item.output.deleted);
@@ -67,15 +63,17 @@ function Viewer({ items, start, onClose }) {
     hands.reset();
   }, [item?.key]);
   useEffect(() => {
-    if (!here.length && !deleted) onClose();
-  }, [here.length, deleted]);
+    if (!here.length && !offered) onClose();
+  }, [here.length, offered]);
+  // Whoever closes the viewer can still have back what was deleted in it.
+  useEffect(() => () => offerUndo(gone.current), []);
 
   /** @param {number} step */
   const step = (step) => {
     const next = here[at + step];
     if (!next) return;
     setKey(next.key);
-    setDeleted(null);
+    setOffered(false);
     announce(t("gallery.place", { place: at + step + 1, count: here.length }));
   };
   const hands = useGestures(stage, {
@@ -125,16 +123,19 @@ function Viewer({ items, start, onClose }) {
 
   const discard = async () => {
     if (!item || !online.value) return;
-    setDeleted(item);
-    const [done] = await remove([item]);
-    if (done) announce(t("gallery.deleted", { count: 1 }));
-    else setDeleted(null);
+    setOffered(true);
+    const done = await remove([item]);
+    gone.current = [...gone.current, ...done];
+    setOffered(gone.current.length > 0);
+    if (done.length) announce(t("gallery.deleted", { count: gone.current.length }));
   };
   const undo = async () => {
-    if (!deleted) return;
-    await restore([deleted]);
-    setKey(deleted.key);
-    setDeleted(null);
+    const back = gone.current;
+    gone.current = [];
+    await restore(back);
+    const last = back.at(-1);
+    if (last) setKey(last.key);
+    setOffered(false);
   };
   const more = async () => {
     const chosen = await openMenu({
@@ -143,12 +144,18 @@ function Viewer({ items, start, onClose }) {
         { id: "input", label: t("gallery.use_as_input"), icon: "image", disabled: !usable(item) },
         { id: "load", label: t("gallery.load_workflow"), icon: "flow", disabled: !online.value },
         { id: "compare", label: t("gallery.compare_with"), icon: "compare", disabled: item.group !== "image" },
+        { id: "same", label: t("gallery.of_run"), icon: "gallery" },
         { id: "run", label: t("gallery.open_run"), icon: "timer" },
       ],
     });
     if (chosen === "input") void useAsInput(item);
     if (chosen === "load") void loadWorkflow(item);
     if (chosen === "compare") onClose(item);
+    if (chosen === "same") {
+      filter.value = { ...EVERYTHING, run: item.task.id };
+      void go("/gallery");
+      onClose();
+    }
     if (chosen === "run") void go(`/tasks/${item.task.id}`);
   };
   const facts = () => openSheet((done) => html`<${FactsSheet} item=${item} onClose=${() => done()} />`);
@@ -190,7 +197,7 @@ function Viewer({ items, start, onClose }) {
       ${at > 0 && html`<span class="view-step" data-side="left"><${IconButton} icon="left" label=${t("gallery.previous")} onClick=${() => step(-1)} /></span>`}
       ${at < here.length - 1 && html`<span class="view-step" data-side="right"><${IconButton} icon="right" label=${t("gallery.next")} onClick=${() => step(1)} /></span>`}
     </div>
-    ${deleted && html`<div class="view-undo" role="status"><span>${t("gallery.deleted", { count: 1 })}</span><${Button} small onClick=${undo}>${t("gallery.undo")}<//></div>`}
+    ${offered && html`<div class="view-undo"><span>${t("gallery.deleted", { count: Math.max(gone.current.length, 1) })}</span><${Button} small onClick=${undo}>${t("gallery.undo")}<//></div>`}
     ${item &&
     html`<footer class="view-bar" data-place="bottom" aria-label=${describe(item)}>
       <${IconButton} icon="star" label=${t("gallery.favourite")} pressed=${!!item.output.favourite} disabled=${!online.value} onClick=${() => mark(item, { favourite: !item.output.favourite })} />

@@ -85,6 +85,12 @@ export async function show(opened) {
   toast({ key: "library.opened", params: { name: opened.name }, tone: "good" });
 }
 
+/** The server went away in this very moment: the same as if it had been known before. @param {unknown} error @returns {null} */
+function away(error) {
+  if (error instanceof ApiError && error.code === "OFFLINE") return null;
+  throw error;
+}
+
 /**
  * Opens what *read* gives; without the server, what is kept of it.
  * @param {string} source
@@ -95,13 +101,13 @@ async function open(source, name, read) {
   if (opening.value) return;
   opening.value = source;
   try {
-    if (!online.value) {
+    const body = online.value ? await read().catch(away) : null;
+    if (body === null) {
       const kept = await load(`cache/opened/${source}`);
       if (!kept) throw new ApiError("OFFLINE", t("library.not_kept"));
       await show({ source, ...kept });
       return;
     }
-    const body = await read();
     if (isGraph(body)) await show({ source, name, graph: body });
     else {
       const made = await convert(body);

@@ -7,7 +7,7 @@ import { Badge, IconButton } from "../../ui/basics.js";
 import { Icon } from "../../ui/icons.js";
 import { confirm } from "../../ui/sheet.js";
 import { opening, openComfyTemplate, openDesktop, openRecent, openServerFile } from "./open.js";
-import { hostUrl, keptSources, loadShelf } from "./state.js";
+import { hostUrl, keptSources, keptTemplates, loadShelf } from "./state.js";
 import { openTemplate } from "./template.js";
 import { aboutFor, titleFor } from "./words.js";
 
@@ -15,11 +15,11 @@ import { aboutFor, titleFor } from "./words.js";
 
 /**
  * @param {{source: string, icon?: string, picture?: string | null, title: string, line?: Children, badges?: Children, onClick: () => void,
- *   always?: boolean, menu?: Children}} props `always`: it opens without the server too
+ *   kept?: boolean, menu?: Children}} props `kept`: it opens without the server too
  */
-function Row({ source, icon = "file", picture, title, line, badges, onClick, always, menu }) {
+function Row({ source, icon = "file", picture, title, line, badges, onClick, kept, menu }) {
   const [broken, setBroken] = useState(false);
-  const usable = online.value || always || keptSources.value.has(source);
+  const usable = online.value || kept || keptSources.value.has(source);
   const busy = opening.value === source;
   return html`<li class=${menu ? "with-menu" : null}>
     <button type="button" class="item" aria-disabled=${usable ? null : "true"} aria-busy=${busy ? "true" : null} onClick=${() => (usable ? onClick() : toast({ key: "library.not_kept", tone: "warn" }))}>
@@ -28,7 +28,7 @@ function Row({ source, icon = "file", picture, title, line, badges, onClick, alw
         : busy ? html`<span class="spinner" aria-hidden="true"></span>` : html`<${Icon} name=${icon} size=${20} />`}</span>
       <span class="item-main"><strong>${title}</strong>
         ${line && html`<small>${line}</small>`}
-        ${!usable && html`<small class="why">${t("library.not_kept")}</small>`}
+        ${!usable && html`<small class="why">${t("library.not_here")}</small>`}
         ${badges && html`<span class="badges">${badges}</span>`}</span>
     </button>
     ${menu}
@@ -45,7 +45,7 @@ export function ServerRow({ item }) {
 /** @param {{item: any}} props */
 export function TemplateRow({ item }) {
   const fault = item.fault && html`<${Badge} tone="bad">${t("library.faulty")}<//>`;
-  return html`<${Row} source=${`template:${item.name}@${item.version}`} always icon="sliders" title=${titleFor(item)} line=${aboutFor(item)}
+  return html`<${Row} source=${`template:${item.name}@${item.version}`} kept=${keptTemplates.value.has(item.name)} icon="sliders" title=${titleFor(item)} line=${aboutFor(item)}
     badges=${fault || (item.base_models?.length ? item.base_models.map((/** @type {string} */ one) => html`<${Badge} key=${one}>${one}<//>`) : null)}
     onClick=${() => openTemplate(item)} />`;
 }

@@ -1,8 +1,8 @@
 /** What there is to open, group by group. Each group's last answer is kept, so that the library shows without the server. */
 import { signal } from "../../vendor/preact.js";
 import { api, base } from "../../io/api.js";
-import { list, load, save } from "../../io/db.js";
-import { ApiError, locale } from "../../io/store.js";
+import { load, names, save } from "../../io/db.js";
+import { ApiError, locale, online } from "../../io/store.js";
 
 /**
  * @typedef {object} Shelf
@@ -19,6 +19,9 @@ export const shelves = { server: shelf(), templates: shelf(), comfy: shelf(), de
 
 /** Names of what was opened on this device and is kept: it opens without the server. @type {import("../../vendor/preact.js").Signal<ReadonlySet<string>>} */
 export const keptSources = signal(new Set());
+
+/** Names of templates whose form was opened on this device. @type {import("../../vendor/preact.js").Signal<ReadonlySet<string>>} */
+export const keptTemplates = signal(new Set());
 
 /** ComfyUI serves its own templates outside of `/api`. @param {string} path */
 export const hostUrl = (path) => new URL(base().replace(/\/api$/, "") + path, location.origin).href;
@@ -83,23 +86,62 @@ async function sessions() {
 
 const READERS = { server: serverFiles, templates, comfy: comfyTemplates, desktop: sessions };
 
-/** @param {ShelfName} name */
-export async function loadShelf(name) {
+/** What is being read now, by shelf: a second wish for the same joins the first. @type {Map<ShelfName, {of: string, done: Promise<void>}>} */
+const reading = new Map();
+
+/** ComfyUI's templates are one large file for each language, which changes with ComfyUI only: the language that was read. */
+let comfyIn = "";
+
+/** Under which key a shelf is kept. @param {ShelfName} name */
+const keyOf = (name) => (name === "comfy" ? `library/comfy-${locale.value === "zh" ? "zh" : "en"}` : `library/${name}`);
+
+/** @param {ShelfName} name @returns {Promise<void>} */
+export function loadShelf(name) {
+  const of = keyOf(name);
+  const under = reading.get(name);
+  // What was asked of a server that went away since may hang for minutes.
+  if (under?.of === of && online.value) return under.done;
+  const done = read(name, of).finally(() => reading.get(name)?.done === done && reading.delete(name));
+  reading.set(name, { of, done });
+  return done;
+}
+
+/** @param {ShelfName} name @param {string} of */
+async function read(name, of) {
   const mine = shelves[name];
-  if (mine.value.state === "loading") return;
-  const before = mine.value.items.length ? mine.value.items : ((await load(`cache/library/${name}`)) ?? []);
+  const shown = mine.value.items;
+  mine.value = { state: "loading", items: shown };
+  const before = shown.length && (name !== "comfy" || comfyIn === of) ? shown : ((await load(`cache/${of}`)) ?? shown);
   mine.value = { state: "loading", items: before };
+  /** @param {Shelf} value An answer in a language that was left meanwhile is not shown. */
+  const show = (value) => {
+    if (of === keyOf(name)) mine.value = value;
+  };
+  if (!online.value) {
+    show({ state: "failed", items: before });
+    return;
+  }
   try {
     const items = await READERS[name]();
-    mine.value = { state: "ready", items };
-    void save(`cache/library/${name}`, items).catch(() => {});
+    if (name === "comfy") comfyIn = of;
+    show({ state: "ready", items });
+    void save(`cache/${of}`, items).catch(() => {});
   } catch (error) {
     const absent = error instanceof ApiError && (error.status === 404 || error.code === "BAD_ANSWER");
-    mine.value = absent ? { state: "absent", items: [] } : { state: "failed", items: before, error };
+    show(absent ? { state: "absent", items: [] } : { state: "failed", items: before, error });
   }
 }
 
+/** ComfyUI's templates, unless they are here in this language already. */
+export function loadComfy() {
+  const { state } = shelves.comfy.value;
+  if ((state === "ready" && comfyIn === keyOf("comfy")) || state === "absent") return;
+  void loadShelf("comfy");
+}
+
 export async function loadShelves() {
-  keptSources.value = new Set((await list("cache")).flatMap(([key]) => (key.startsWith("opened/") ? [key.slice(7)] : [])));
-  await Promise.all(/** @type {ShelfName[]} */ (Object.keys(READERS)).map(loadShelf));
+  const kept = await names("cache");
+  keptSources.value = new Set(kept.flatMap((key) => (key.startsWith("opened/") ? [key.slice(7)] : [])));
+  keptTemplates.value = new Set(kept.flatMap((key) => (key.startsWith("template/") ? [key.slice(9)] : [])));
+  await Promise.all(/** @type {ShelfName[]} */ (["server", "templates", "desktop"]).map(loadShelf));
 }

@@ -8,6 +8,7 @@ import { FieldView } from "../../ui/field.js";
 import { openSheet, Sheet } from "../../ui/sheet.js";
 import { appMode, drawSeed, fieldFor, filled, lacking, startValues } from "./form.js";
 import { show } from "./open.js";
+import { keptTemplates } from "./state.js";
 import { aboutFor, titleFor } from "./words.js";
 
 /** @param {any} item Of the list of templates. */
@@ -19,6 +20,7 @@ async function read(name) {
   try {
     const [template, schema] = await Promise.all([api.get(path), api.get(`${path}/schema`)]);
     void save(`cache/template/${name}`, { template, schema }).catch(() => {});
+    keptTemplates.value = new Set(keptTemplates.value).add(name);
     return { template, schema };
   } catch (error) {
     const kept = online.value ? null : await load(`cache/template/${name}`);

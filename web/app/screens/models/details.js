@@ -5,9 +5,9 @@ import { api } from "../../io/api.js";
 import { draft, locale, models, online, refreshModels, setParam, t, toast, toastError } from "../../io/store.js";
 import { Badge, Button, Select, Skeleton } from "../../ui/basics.js";
 import { confirm, openSheet, Sheet } from "../../ui/sheet.js";
-import { copyText } from "./copy.js";
+import { copyText } from "../../ui/copy.js";
 import { Problem, webLink } from "./problem.js";
-import { baseName, loadFolder, modelPath, pieces, places, uses } from "./state.js";
+import { baseName, loadFolder, modelPath, pieces, places, usedBy } from "./state.js";
 
 /** @typedef {import("./state.js").Model} Model */
 
@@ -48,6 +48,7 @@ function Facts({ model, folder, onHash, hashing }) {
     <${Fact} label=${t("models.fact_resolution")}>${model.resolution}<//>
     <${Fact} label=${t("models.fact_dim")}>${dim}<//>
     <${Fact} label=${t("models.fact_prediction")}>${model.prediction_type}<//>
+    <${Fact} label=${t("models.fact_used")}>${usedBy(folder, model.name).join(", ")}<//>
     <${Fact} label=${t("models.fact_licence")}>${model.licence}<//>
     <${Fact} label=${t("models.fact_source")}>${page && html`<a href=${page} target="_blank" rel="noreferrer noopener">${t("models.open_page")}</a>`}<//>
     <div><dt>SHA-256</dt><dd>${model.sha256 ? html`<code class="hash">${model.sha256}</code>` : html`<${Button} small busy=${hashing} disabled=${!online.value} onClick=${onHash}>${t("models.work_out_hash")}<//>`}</dd></div>
@@ -106,7 +107,7 @@ function Move({ folder, name, close }) {
         <input class="input" id=${`${id}-name`} autocomplete="off" autocapitalize="none" spellcheck=${false} aria-describedby=${`${id}-hint`} value=${where.name}
           onInput=${(/** @type {any} */ event) => setWhere({ ...where, name: event.target.value })} />
         <p class="hint" id=${`${id}-hint`}>${t("models.move_hint")}</p></div>
-      ${uses(folder, name) > 0 && html`<p class="hint">${t("models.move_used", { name: draft.value?.name ?? "" })}</p>`}
+      ${usedBy(folder, name).length > 0 && html`<p class="hint">${t("models.move_used", { name: usedBy(folder, name).join(", ") })}</p>`}
     </div>
   <//>`;
 }
@@ -119,9 +120,12 @@ function Details({ model: listed, close }) {
   const [broken, setBroken] = useState(false);
   const { folder, name } = place;
   const path = modelPath(folder, name);
+  const reached = online.value;
   useEffect(() => {
     let here = true;
-    setState({ loading: true, hashing: false, error: null });
+    setState({ loading: reached, hashing: false, error: null });
+    // What the list says is what there is then; a request might hang.
+    if (!reached) return;
     api.get(path).then(
       (found) => here && (setModel(found), setState({ loading: false, hashing: false, error: null })),
       (error) => here && setState({ loading: false, hashing: false, error }),
@@ -129,7 +133,7 @@ function Details({ model: listed, close }) {
     return () => {
       here = false;
     };
-  }, [path]);
+  }, [path, reached]);
   const hash = async () => {
     setState({ ...state, hashing: true });
     try {
@@ -152,7 +156,8 @@ function Details({ model: listed, close }) {
     if (moved.folder !== folder) void loadFolder(moved.folder);
   };
   const remove = async () => {
-    const used = uses(folder, name) ? ` ${t("models.delete_used", { name: draft.value?.name ?? "" })}` : "";
+    const names = usedBy(folder, name);
+    const used = names.length ? ` ${t("models.delete_used", { count: names.length, name: names.join(", ") })}` : "";
     const text = t("models.delete_text", { folder, size: bytes(model.size ?? 0, locale.value) }) + used;
     if (!(await confirm({ title: t("models.delete_title", { name }), text, action: t("models.delete"), tone: "danger" }))) return;
     try {

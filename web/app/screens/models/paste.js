@@ -1,9 +1,10 @@
 /** "Paste a link": what the link is and where it would go, before a byte is fetched. */
 import { html, useEffect, useId, useRef, useState } from "../../vendor/preact.js";
 import { bytes } from "../../core/format.js";
+import { filter } from "../../core/search.js";
 import { api } from "../../io/api.js";
 import { locale, models, online, t } from "../../io/store.js";
-import { Banner, Button, Select, Skeleton, Switch } from "../../ui/basics.js";
+import { Banner, Button, SearchBox, Select, Skeleton, Switch } from "../../ui/basics.js";
 import { openSheet, Sheet } from "../../ui/sheet.js";
 import { begin } from "./progress.js";
 import { Problem, webLink } from "./problem.js";
@@ -14,6 +15,8 @@ import { baseName } from "./state.js";
 
 /** Waits for the end of typing; a pasted link is looked at at once. */
 const IDLE_MS = 600;
+/** From so many files on, the list of a repository can be searched. */
+const MANY_FILES = 8;
 
 /** Opens the sheet, filled in as far as is known. @param {Partial<Wish>} [start] */
 export function openPlan(start = {}) {
@@ -60,10 +63,15 @@ function Here({ plan }) {
 
 /** @param {{files: any[], onPick: (file: any) => void}} props */
 function Choice({ files, onPick }) {
+  const [words, setWords] = useState("");
+  const open = files.filter((file) => file.url);
+  const shown = words.trim() ? filter(open, words, (file) => file.path ?? file.name) : open;
   return html`<div class="stack">
     <h3>${t("models.choose_file")}</h3>
+    ${open.length > MANY_FILES && html`<${SearchBox} label=${t("models.search_files", { count: open.length })} value=${words} onInput=${setWords} />`}
+    ${!shown.length && html`<p class="hint" role="status">${t("models.nothing_found", { words })}</p>`}
     <ul class="rows">
-      ${files.filter((file) => file.url).map((file) => html`<li key=${file.url}>
+      ${shown.map((file) => html`<li key=${file.url}>
         <button type="button" class="item" onClick=${() => onPick(file)}>
           <span class="item-main"><strong>${file.path ?? file.name}</strong>
           ${file.size ? html`<small>${bytes(file.size, locale.value)}</small>` : null}</span>
@@ -71,6 +79,17 @@ function Choice({ files, onPick }) {
       </li>`)}
     </ul>
   </div>`;
+}
+
+/** Of the folder's files none has this name. @param {any} plan @returns {string} */
+function otherName(plan) {
+  const path = String(plan.name ?? plan.filename);
+  const taken = new Set(models.value[plan.folder] ?? []);
+  const slash = path.lastIndexOf("/") + 1;
+  const dot = path.lastIndexOf(".") > slash ? path.lastIndexOf(".") : path.length;
+  let number = 2;
+  while (taken.has(`${path.slice(0, dot)}-${number}${path.slice(dot)}`)) number += 1;
+  return `${path.slice(slash, dot)}-${number}${path.slice(dot)}`;
 }
 
 /** @param {{plan: any, wish: Wish, change: (part: Partial<Wish>) => void}} props */
@@ -108,6 +127,7 @@ function Target({ plan, wish, change }) {
  * @param {Wish} wish
  */
 function usePlan(wish) {
+  const [turn, setTurn] = useState(0);
   const [state, setState] = useState(/** @type {{asking: boolean, plan: any, error: any}} */ ({ asking: false, plan: null, error: null }));
   const link = linkLike(wish.url);
   const body = JSON.stringify(bodyOf(wish));
@@ -123,8 +143,8 @@ function usePlan(wish) {
       (error) => stop.signal.aborted || setState({ asking: false, plan: null, error }),
     );
     return () => stop.abort();
-  }, [link, body]);
-  return { ...state, link };
+  }, [link, body, turn]);
+  return { ...state, link, again: () => setTurn(turn + 1) };
 }
 
 /** @param {{start: Partial<Wish>, close: (result?: unknown) => void}} props */
@@ -134,7 +154,7 @@ function PlanSheet({ start, close }) {
   const [typed, setTyped] = useState(wish.url);
   const [sending, setSending] = useState(false);
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
-  const { asking, plan, error, link } = usePlan(wish);
+  const { asking, plan, error, link, again } = usePlan(wish);
   /** @param {Partial<Wish>} part */
   const change = (part) => setWish((old) => ({ ...old, ...part }));
   /** A new link knows its own name and folder. @param {string} text @param {number} wait */
@@ -176,7 +196,7 @@ function PlanSheet({ start, close }) {
       ${!online.value && html`<${Banner} tone="warn">${t("models.offline_downloads")}<//>`}
       ${unclear && html`<${Banner} tone="bad" title=${t("models.not_a_link")} />`}
       ${asking && !plan && html`<${Skeleton} lines=${5} />`}
-      ${error && !choice && html`<${Problem} error=${error} />`}
+      ${error && !choice && html`<${Problem} error=${error} actions=${html`<${Button} small icon="retry" disabled=${!online.value} onClick=${again}>${t("ui.try_again")}<//>`} />`}
       ${choice && html`<${Choice} files=${error.details.files} onPick=${(/** @type {any} */ file) => look(file.url, 0)} />`}
       ${plan && html`<div class="stack" aria-busy=${String(asking)}>
         <${Here} plan=${plan} />
@@ -184,7 +204,9 @@ function PlanSheet({ start, close }) {
           ${t("models.gated_text")}${webLink(plan.page) && html` <a href=${webLink(plan.page)} target="_blank" rel="noreferrer noopener">${t("models.open_page")}</a>`}
         <//>`}
         ${!plan.folder && html`<${Banner} tone="warn">${t("models.folder_needed")}<//>`}
-        ${problems.map((/** @type {any} */ one) => html`<${Problem} key=${one.code} error=${one} page=${plan.page} />`)}
+        ${problems.map((/** @type {any} */ one) => html`<${Problem} key=${one.code} error=${one} page=${plan.page} actions=${one.code === "DOWNLOAD_FILE_EXISTS" && html`
+          <${Button} small onClick=${() => change({ filename: otherName(plan) })}>${t("models.keep_both")}<//>
+          <${Button} small onClick=${() => change({ overwrite: true })}>${t("models.replace")}<//>`} />`)}
         <${Facts} plan=${plan} />
         <${Target} plan=${plan} wish=${wish} change=${change} />
         ${plan.notes?.length > 0 && html`<ul class="notes" lang="en">${plan.notes.map((/** @type {string} */ note) => html`<li>${note}</li>`)}</ul>`}

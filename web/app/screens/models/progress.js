@@ -1,7 +1,7 @@
 /** A download as a row: how far, how fast, how long, and what can be done about it. */
-import { html, useState } from "../../vendor/preact.js";
-import { bytes, seconds, speed } from "../../core/format.js";
-import { cancel, download, forget, locale, online, pause, resume, retry, t, toast, toastError } from "../../io/store.js";
+import { html, useEffect, useState } from "../../vendor/preact.js";
+import { bytes, remaining, speed } from "../../core/format.js";
+import { cancel, download, forget, loadTask, locale, online, pause, resume, retry, t, toast, toastError } from "../../io/store.js";
 import { Bar, Button, IconButton } from "../../ui/basics.js";
 import { confirm } from "../../ui/sheet.js";
 import { Problem } from "./problem.js";
@@ -36,7 +36,14 @@ const phaseOf = (task) => {
 /** @param {Task} task @returns {string} */
 function nameOf(task) {
   const { name, url } = task.download ?? {};
-  return name ?? decodeURIComponent(String(url ?? task.id).split(/[?#]/)[0].split("/").pop() ?? task.id);
+  if (name) return name;
+  const last = String(url ?? task.id).split(/[?#]/)[0].split("/").pop() || task.id;
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    // "100%.safetensors", for one.
+    return last;
+  }
 }
 
 /** @param {Task} task @returns {string} "1.2 GB of 6.9 GB · 45 MB/s · 2 min left" */
@@ -52,7 +59,7 @@ function line(task) {
   } else if (size) parts.push(t("models.of", { received: bytes(received ?? 0, at), size: bytes(size, at) }));
   else if (received) parts.push(bytes(received, at));
   if (phase === "downloading" && rate) parts.push(speed(rate, at));
-  if (phase === "downloading" && task.eta_s) parts.push(t("models.left", { time: seconds(Math.ceil(task.eta_s), at) }));
+  if (phase === "downloading" && task.eta_s) parts.push(t("models.left", { time: remaining(task.eta_s, at) }));
   return parts.join(" · ");
 }
 
@@ -62,6 +69,10 @@ export function DownloadRow({ task }) {
   const phase = phaseOf(task);
   const name = nameOf(task);
   const { received = 0, size = null, folder = null } = task.download ?? {};
+  // Events tell how far it is; what the source said of the file stands in the task itself.
+  useEffect(() => {
+    if (phase === "downloading" && !folder) void loadTask(task.id).catch(() => {});
+  }, [task.id, phase, folder]);
   const ended = phase === "completed" || phase === "failed" || phase === "cancelled";
   /** @param {() => Promise<unknown>} work */
   const act = async (work) => {

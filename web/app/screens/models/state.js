@@ -3,7 +3,7 @@ import { computed, signal } from "../../vendor/preact.js";
 import { fieldsOf } from "../../core/fields.js";
 import { titleOf } from "../../core/graph.js";
 import { api } from "../../io/api.js";
-import { load, save } from "../../io/db.js";
+import { list, load, save } from "../../io/db.js";
 import { catalog, draft, models, online } from "../../io/store.js";
 
 /** @typedef {import("../../core/types.js").Field} Field */
@@ -64,6 +64,11 @@ export async function loadFolder(folder, { more = false } = {}) {
   const turn = (asked.get(folder) ?? 0) + 1;
   asked.set(folder, turn);
   const old = pages.value.get(folder);
+  // Without the server a request may hang for minutes: what is kept shows at once.
+  if (!online.value) {
+    setPage(folder, { items: await keptOf(folder, old), next: null, state: "ready" });
+    return;
+  }
   setPage(folder, { items: old?.items ?? [], next: old?.next ?? null, state: "loading" });
   const cursor = more && old?.next ? `&cursor=${encodeURIComponent(old.next)}` : "";
   try {
@@ -78,14 +83,18 @@ export async function loadFolder(folder, { more = false } = {}) {
     }
   } catch (error) {
     if (asked.get(folder) !== turn) return;
-    const kept = old?.items.length ? old.items : ((await load(`cache/models/${folder}`)) ?? namesOnly(folder));
-    setPage(folder, { items: kept, next: null, state: online.value ? "failed" : "ready", error });
+    setPage(folder, { items: await keptOf(folder, old), next: null, state: online.value ? "failed" : "ready", error });
   }
 }
 
-/** @param {string} folder @returns {Model[]} What the list of names says, where nothing more is kept. */
-function namesOnly(folder) {
-  return (models.value[folder] ?? []).map((name) => ({ name, folder }));
+/**
+ * @param {string} folder
+ * @param {Page | undefined} old
+ * @returns {Promise<Model[]>} What was read last; else what the list of names says.
+ */
+async function keptOf(folder, old) {
+  if (old?.items.length) return old.items;
+  return (await load(`cache/models/${folder}`)) ?? (models.value[folder] ?? []).map((name) => ({ name, folder }));
 }
 
 /** @param {string} text @returns {string} A name with `/` between its parts, as the server's lists have it. */
@@ -100,9 +109,8 @@ export const modelPath = (folder, name, tail = "") =>
  * @typedef {{id: string, title: string, param: string, folder: string, name: string}} Place
  */
 
-/** @type {import("../../vendor/preact.js").ReadonlySignal<Place[]>} */
-export const places = computed(() => {
-  const graph = draft.value?.graph ?? {};
+/** @param {import("../../core/types.js").Graph} graph @returns {Place[]} */
+function placesOf(graph) {
   /** @type {Place[]} */
   const found = [];
   for (const [id, node] of Object.entries(graph)) {
@@ -121,7 +129,34 @@ export const places = computed(() => {
     walk(fieldsOf(spec, node));
   }
   return found;
+}
+
+/** Of the open workflow. @type {import("../../vendor/preact.js").ReadonlySignal<Place[]>} */
+export const places = computed(() => placesOf(draft.value?.graph ?? {}));
+
+/** @typedef {{id: string, name: string, graph: import("../../core/types.js").Graph}} Kept */
+
+/** The drafts on this device with their workflows, as they were kept last. @type {import("../../vendor/preact.js").Signal<Kept[]>} */
+const kept = signal([]);
+
+export async function readDrafts() {
+  kept.value = (await list("drafts")).flatMap(([, one]) => (one?.graph ? [{ id: one.id, name: one.name, graph: one.graph }] : []));
+}
+
+/** Names of the workflows that use a file, by `folder/name`. */
+const users = computed(() => {
+  const now = draft.value;
+  const all = now ? [now, ...kept.value.filter((one) => one.id !== now.id)] : kept.value;
+  /** @type {Map<string, string[]>} */
+  const found = new Map();
+  for (const { name, graph } of all) {
+    for (const file of new Set(placesOf(graph).map((one) => `${one.folder}/${one.name}`))) found.set(file, [...(found.get(file) ?? []), name]);
+  }
+  return found;
 });
+
+/** @param {string} folder @param {string} name @returns {string[]} The workflows of this device that use it. */
+export const usedBy = (folder, name) => users.value.get(`${folder}/${name}`) ?? [];
 
 /** @param {string} folder @param {string} name @returns {number} How many nodes of the open workflow use it. */
 export function uses(folder, name) {

@@ -1,7 +1,7 @@
 /** What the server says of itself, and how well it is. */
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { bytes } from "../../core/format.js";
-import { api } from "../../io/api.js";
+import { api, errorOf, headers } from "../../io/api.js";
 import { ApiError, lastReached, locale, online, server, t, told } from "../../io/store.js";
 import { Badge, Banner, Button, Skeleton } from "../../ui/basics.js";
 
@@ -11,9 +11,10 @@ export const Fact = ({ label, children }) =>
 
 /** A failing health check answers 503 with the same body; told apart from a server that does not answer by its `checks`. */
 async function health() {
-  const response = await fetch(api.url("/ext/health"), { cache: "no-store" });
-  const body = await response.json().catch(() => null);
-  if (!Array.isArray(body?.checks)) throw new ApiError("OFFLINE", `${response.status}`);
+  const response = await fetch(api.url("/ext/health"), { cache: "no-store", headers: headers() }).catch(() => null);
+  if (!response) throw new ApiError("OFFLINE", "The server cannot be reached.");
+  const body = await response.clone().json().catch(() => null);
+  if (!Array.isArray(body?.checks)) throw await errorOf(response);
   return body;
 }
 

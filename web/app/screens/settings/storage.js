@@ -1,7 +1,7 @@
 /** What the app keeps on this device, and clearing what can be fetched again. */
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { bytes } from "../../core/format.js";
-import { drop, kept, list } from "../../io/db.js";
+import { drop, kept, list, names } from "../../io/db.js";
 import { drafts, locale, t, toast, toastError } from "../../io/store.js";
 import { Banner, Button } from "../../ui/basics.js";
 import { confirm } from "../../ui/sheet.js";
@@ -33,8 +33,8 @@ export function Storage() {
   const clear = async () => {
     if (!(await confirm({ title: t("settings.clear_title"), text: t("settings.clear_text"), action: t("settings.clear") }))) return;
     try {
-      for (const [key] of await list("cache")) await drop(`cache/${key}`);
-      if (typeof caches !== "undefined") for (const name of await caches.keys()) await caches.delete(name);
+      // The app's own files stay: they are what it starts with when the server is away.
+      for (const key of await names("cache")) await drop(`cache/${key}`);
       toast({ key: "settings.cleared", tone: "good" });
     } catch (error) {
       toastError(error);

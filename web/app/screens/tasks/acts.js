@@ -1,8 +1,12 @@
 /** What can be done with tasks, and how it is told when it fails. */
-import { api } from "../../io/api.js";
+import { effect, signal } from "../../vendor/preact.js";
+import { fieldsOf } from "../../core/fields.js";
+import { api, randomId } from "../../io/api.js";
+import { clientId } from "../../io/store/client.js";
 import * as store from "../../io/store.js";
 import { confirm } from "../../ui/sheet.js";
 import { moved } from "./order.js";
+import { workflowOf } from "./origin.js";
 import { active, isDownload, nameOf, ranFor } from "./words.js";
 
 /** @typedef {import("../../core/types.js").Task} Task */
@@ -42,9 +46,28 @@ export async function cancel(task) {
   await attempt(() => store.cancel(task.id));
 }
 
-/** @param {Task} task @param {boolean} same */
+/**
+ * Runs a workflow once more with seeds drawn anew. A retry draws only what the server drew before; what this app
+ * queued has its numbers in the workflow, and would come from the cache, the same to the last bit.
+ * @param {Task} task
+ * @returns {Promise<Task>}
+ */
+async function anew(task) {
+  if (isDownload(task) || task.template) return store.retry(task.id);
+  const [graph, { nodes = {} }] = await Promise.all([workflowOf(task.id), task.nodes ? task : store.loadTask(task.id)]);
+  const spec = (/** @type {string} */ id) => store.catalog.value.get(graph[id]?.class_type);
+  const seeded = Object.keys(nodes).some((id) => graph[id] && fieldsOf(spec(id), graph[id]).some((field) => field.kind === "seed"));
+  if (!seeded) return store.retry(task.id);
+  const outputs = Object.keys(nodes).filter((id) => spec(id)?.flags.output_node);
+  const body = { workflow: graph, params: { seed: "random" }, metadata: task.metadata, client_id: clientId(), ...(outputs.length ? { outputs } : {}) };
+  const made = await api.post("/ext/tasks", body, { key: randomId() });
+  await store.loadTask(made.id).catch(() => {});
+  return made;
+}
+
+/** @param {Task} task @param {boolean} same With the same seeds. */
 export async function again(task, same) {
-  const made = await attempt(() => store.retry(task.id, same));
+  const made = await attempt(() => (same ? store.retry(task.id, true) : anew(task)));
   if (made) store.toast({ key: "tasks.queued_again", params: { name: nameOf(task) }, tone: "good" });
 }
 
@@ -79,5 +102,35 @@ export const load = (task) =>
     await store.go("/flow");
   });
 
+/** Ids of tasks that are off the list, and will be off the server when the offer to undo it is gone. */
+export const leaving = signal(/** @type {ReadonlySet<string>} */ (new Set()));
+
 /** @param {Task} task */
-export const forget = (task) => attempt(() => store.forget(task.id));
+export function forget(task) {
+  let kept = false;
+  leaving.value = new Set(leaving.value).add(task.id);
+  const back = () => {
+    leaving.value = new Set([...leaving.value].filter((id) => id !== task.id));
+  };
+  const message = store.toast({
+    key: "tasks.off_list",
+    params: { name: nameOf(task) },
+    action: {
+      key: "ui.undo",
+      run() {
+        kept = true;
+        back();
+      },
+    },
+  });
+  const end = effect(() => {
+    if (store.toasts.value.some((one) => one.id === message)) return;
+    // a tap on Undo takes the message away before it says so
+    setTimeout(async () => {
+      end();
+      if (kept) return;
+      await attempt(() => store.forget(task.id));
+      back();
+    });
+  });
+}

@@ -1,6 +1,7 @@
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { catalog, t, told } from "../../io/store.js";
 import { differences } from "../../core/diff.js";
+import { titled } from "../../core/timeline.js";
 import { Banner, Skeleton } from "../../ui/basics.js";
 import { Sheet } from "../../ui/sheet.js";
 import { runBefore, workflowOf } from "./origin.js";
@@ -20,7 +21,7 @@ function shown(value) {
 
 /** @param {{one: Difference}} props */
 function Line({ one }) {
-  const node = one.title || catalog.value.get(one.class_type)?.display_name || one.class_type;
+  const node = titled(one, catalog.value.get(one.class_type));
   const text =
     one.kind === "node_added" ? t("tasks.change_added") : one.kind === "node_removed" ? t("tasks.change_removed") : one.input;
   return html`<li class="change">

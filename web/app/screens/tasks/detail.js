@@ -10,9 +10,10 @@ import { openCompare } from "../gallery/compare.js";
 import * as acts from "./acts.js";
 import { Changes } from "./changes.js";
 import { DownloadRow } from "./download.js";
+import { useNow } from "./hooks.js";
 import { LiveCard } from "./live.js";
 import { Logs } from "./logs.js";
-import { active, clock, cureOf, duration, finished, foreign, isDownload, nameOf, nodeName, ranFor, since, statusOf, ticking, toneOf } from "./words.js";
+import { active, clock, cureOf, duration, finished, foreign, isDownload, leftOf, nameOf, nodeName, ranFor, since, statusOf, toneOf } from "./words.js";
 
 /** @typedef {import("../../core/types.js").Task} Task */
 
@@ -68,8 +69,9 @@ function Head({ task }) {
 
 /** @param {{task: Task}} props */
 function Place({ task }) {
+  const left = leftOf(task, useNow(true));
   return html`<div class="card task-wait">
-    <p>${task.queue_position ? t("tasks.place", { place: task.queue_position }) : t("tasks.waits")}${task.eta_s ? ` · ${t("tasks.done_in", { time: ticking(task.eta_s) })}` : ""}</p>
+    <p>${task.queue_position ? t("tasks.place", { place: task.queue_position }) : t("tasks.waits")}${left && ` · ${t("tasks.done_in", { time: left })}`}</p>
     <${Button} icon="close" disabled=${!online.value} onClick=${() => acts.cancel(task)}>${t("tasks.take_off")}<//>
   </div>`;
 }

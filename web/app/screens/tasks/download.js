@@ -1,9 +1,10 @@
 import { html } from "../../vendor/preact.js";
-import { online, t } from "../../io/store.js";
+import { locale, online, t } from "../../io/store.js";
+import { remaining } from "../../core/format.js";
 import { Bar, Button, IconButton } from "../../ui/basics.js";
 import { Icon } from "../../ui/icons.js";
 import * as acts from "./acts.js";
-import { cureOf, finished, nameOf, pace, size, statusOf, ticking } from "./words.js";
+import { cureOf, finished, nameOf, pace, size, statusOf } from "./words.js";
 
 /** @typedef {import("../../core/types.js").Task} Task */
 
@@ -15,7 +16,7 @@ function factsOf(task) {
   if (finished(task)) parts.push(skipped ? t("tasks.was_here") : whole ? size(whole) : null);
   else if (received || whole) parts.push(whole ? t("tasks.of_size", { done: size(received ?? 0), whole: size(whole) }) : size(received ?? 0));
   if (speed) parts.push(pace(speed));
-  if (task.eta_s && speed) parts.push(t("tasks.left", { time: ticking(Math.max(1, task.eta_s)) }));
+  if (task.eta_s && speed) parts.push(t("tasks.left", { time: remaining(task.eta_s, locale.value) }));
   return parts.filter(Boolean).join(" · ");
 }
 

@@ -4,17 +4,17 @@ import { Badge, Bar, Button, IconButton } from "../../ui/basics.js";
 import { openMenu } from "../../ui/sheet.js";
 import * as acts from "./acts.js";
 import { useNow, usePreview } from "./hooks.js";
-import { foreign, nameOf, ranFor, stepOf, ticking } from "./words.js";
+import { foreign, leftOf, nameOf, ranFor, stepOf, ticking } from "./words.js";
 
 /** @typedef {import("../../core/types.js").Task} Task */
 
 /** @param {{task: Task, now: number}} props */
 function Times({ task, now }) {
   const ran = ranFor(task, now);
-  const left = task.eta_s;
+  const left = task.status === "running" ? leftOf(task, now) : null;
   return html`<p class="task-times">
     ${ran !== null && html`<span>${t("tasks.elapsed", { time: ticking(ran) })}</span>`}
-    ${left !== null && left !== undefined && task.status === "running" && html`<span>${t("tasks.left", { time: ticking(Math.max(1, left)) })}</span>`}
+    ${left && html`<span>${t("tasks.left", { time: left })}</span>`}
   </p>`;
 }
 

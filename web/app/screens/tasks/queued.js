@@ -3,7 +3,8 @@ import { online, t } from "../../io/store.js";
 import { Badge, IconButton } from "../../ui/basics.js";
 import { openMenu } from "../../ui/sheet.js";
 import * as acts from "./acts.js";
-import { foreign, movable, nameOf, since, ticking } from "./words.js";
+import { useNow } from "./hooks.js";
+import { foreign, leftOf, movable, nameOf, since } from "./words.js";
 
 /** @typedef {import("../../core/types.js").Task} Task */
 
@@ -15,6 +16,7 @@ export function QueuedRow({ task, waiting, place }) {
   const name = nameOf(task);
   const order = waiting.filter(movable);
   const own = order.indexOf(task);
+  const left = leftOf(task, useNow(true));
   const more = async () => {
     const chosen = await openMenu({
       title: name,
@@ -41,7 +43,7 @@ export function QueuedRow({ task, waiting, place }) {
       <span class="task-sub">
         <span class="sr-only">${t("tasks.place", { place: place + 1 })}</span>
         ${(task.attempt ?? 0) > 1 ? t("tasks.attempt", { attempt: task.attempt, most: task.max_attempts ?? task.attempt }) : since(task.created_at)}
-        ${task.eta_s ? ` · ${t("tasks.done_in", { time: ticking(task.eta_s) })}` : ""}
+        ${left && ` · ${t("tasks.done_in", { time: left })}`}
       </span>
       ${foreign(task) && html`<${Badge}>${t("tasks.other_client")}<//>`}
     </a>

@@ -1,4 +1,5 @@
 import { html } from "../../vendor/preact.js";
+import { lastLine } from "../../core/timeline.js";
 import { online, t } from "../../io/store.js";
 import { Badge, IconButton } from "../../ui/basics.js";
 import { Icon } from "../../ui/icons.js";
@@ -22,13 +23,15 @@ export function RecentRow({ task }) {
       title: name,
       items: [
         { id: "again", label: t("tasks.run_again"), icon: "retry" },
+        { id: "same", label: t("tasks.run_same"), icon: "copy" },
         { id: "load", label: t("tasks.load_workflow"), icon: "flow" },
         { id: "forget", label: t("tasks.forget"), icon: "trash", hint: t("tasks.forget_hint"), tone: "danger" },
       ],
     });
     if (chosen === "again") void acts.again(task, false);
+    if (chosen === "same") void acts.again(task, true);
     if (chosen === "load") void acts.load(task);
-    if (chosen === "forget") void acts.forget(task);
+    if (chosen === "forget") acts.forget(task);
   };
   return html`<li class="task-row" data-state=${task.status}>
     <a class="task-open" href=${`#/tasks/${task.id}`}>
@@ -43,7 +46,7 @@ export function RecentRow({ task }) {
           ${ran !== null && ` · ${duration(ran)}`}
           ${" · "}${since(task.finished_at ?? task.created_at)}
         </span>
-        ${task.error && html`<span class="task-error">${cureOf(task.error) ?? task.error.message}</span>`}
+        ${task.error && html`<span class="task-error">${task.error.code === "NODE_FAILED" ? lastLine(task.error) : (cureOf(task.error) ?? lastLine(task.error))}</span>`}
         ${foreign(task) && html`<${Badge}>${t("tasks.other_client")}<//>`}
       </span>
     </a>

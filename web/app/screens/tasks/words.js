@@ -1,7 +1,8 @@
 /** What tasks are called and how they stand, in the reader's language. */
 import { catalog, locale, queue, t } from "../../io/store.js";
 import { serverNow } from "../../io/api.js";
-import { ago, bytes, seconds, speed } from "../../core/format.js";
+import { ago, bytes, remaining, seconds, speed } from "../../core/format.js";
+import { left, titled } from "../../core/timeline.js";
 
 /** @typedef {import("../../core/types.js").Task} Task */
 /** @typedef {import("../../core/types.js").TaskError} TaskError */
@@ -89,11 +90,14 @@ export function ranFor(task, now = serverNow()) {
 /** @param {number} value */
 export const duration = (value) => seconds(value, locale.value);
 
-const WHOLE = /** @type {const} */ ({ style: "unit", unit: "second", unitDisplay: "narrow", maximumFractionDigits: 0 });
-
 /** Without tenths, for a time that goes on. @param {number} value */
-export const ticking = (value) =>
-  value < 60 ? new Intl.NumberFormat(tag(), WHOLE).format(Math.floor(value)).replace(/(\d)s$/, "$1 s") : duration(value);
+export const ticking = (value) => (value < 60 ? remaining(Math.floor(value), locale.value) : duration(value));
+
+/** @param {Task} task @param {number} [now] @returns {string | null} How long until its end, as far as that is known. */
+export function leftOf(task, now = serverNow()) {
+  const value = left(task, now);
+  return value === null ? null : remaining(value, locale.value);
+}
 
 /** @param {number} value */
 export const size = (value) => bytes(value, locale.value);
@@ -113,7 +117,7 @@ export function nodeName(task, id) {
   const node = task.nodes?.[id];
   if (!node) return `#${id}`;
   // Of a node that only an event told of, not even the class is known yet.
-  return node.title || catalog.value.get(node.class_type)?.display_name || node.class_type || `#${id}`;
+  return titled(node, catalog.value.get(node.class_type)) || `#${id}`;
 }
 
 /** @param {Task} task @returns {string} "KSampler, step 13 of 20" */
