@@ -46,8 +46,8 @@ POLICY = (
     " media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""The page runs its own files alone and talks to this server alone. Browsers read it on what can be a page, so
-it goes with those alone: on a hundred modules it would be a tenth of the first visit."""
+"""The page runs its own files alone and talks to this server alone. Browsers read it on what can be a page,
+so it goes with those alone: on a hundred modules it would be a tenth of the first visit."""
 
 PAGES = frozenset({"text/html", "image/svg+xml"})
 
