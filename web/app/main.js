@@ -16,13 +16,12 @@ const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 await boot();
 // What stood there meanwhile: Preact would leave it beside what it draws.
 root.replaceChildren();
-root.replaceChildren();
 render(h(Shell, { screens }), root);
 /** @param {() => void} work */
 const whenIdle = (work) => ("requestIdleCallback" in globalThis ? requestIdleCallback(work) : setTimeout(work, 500));
-// The other screens, before they are asked for: the server may be gone by then, and on plain http nothing else keeps them.
+// All the rest, before it is asked for: the server may be gone by then, and on plain http nothing else keeps it.
 whenIdle(async () => {
-  for (const load of Object.values(screens)) await load().catch(() => {});
+  for (const load of [() => import("./screens/flow/board.js"), ...Object.values(screens)]) await load().catch(() => {});
 });
 // Who has notifications on wants them whichever screen is open.
 if (/** @type {any} */ (settings.value).notify) (await import("./screens/settings/notify.js")).followRuns();

@@ -173,10 +173,10 @@ function Dock() {
 }
 
 /**
- * One screen: fetched when it is first shown, and kept from taking the rest of the page down with it.
+ * A screen, or a part of one: fetched when it is first shown, and kept from taking the rest of the page down with it.
  * @param {{load: Load, aside?: boolean}} props
  */
-function Screen({ load, aside }) {
+export function Screen({ load, aside }) {
   const [loaded, setLoaded] = useState(/** @type {any} */ (null));
   const [failed, setFailed] = useState(/** @type {unknown} */ (null));
   const [attempt, setAttempt] = useState(0);

@@ -6,7 +6,8 @@ import { catalog, t } from "../../io/store.js";
 import { Badge, Button, Segmented } from "../../ui/basics.js";
 import { MenuItem, openSheet, Sheet } from "../../ui/sheet.js";
 import { passes, spotsOf } from "./choices.js";
-import { NodePicker, suggestions, useAnswer } from "./pick.js";
+import { useAnswer } from "../../ui/answer.js";
+import { NodePicker, suggestions } from "./pick.js";
 import { ApplyButton, PlanView, usePlan } from "./plan.js";
 import { classNameOf, graph, nameOf, noteRecent } from "./state.js";
 

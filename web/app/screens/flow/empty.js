@@ -3,8 +3,7 @@ import { html, useState } from "../../vendor/preact.js";
 import { api } from "../../io/api.js";
 import { go, online, openDraft, t, toastError } from "../../io/store.js";
 import { Banner, Button, Empty, Skeleton } from "../../ui/basics.js";
-import { openAdd } from "./add.js";
-import { useAnswer } from "./pick.js";
+import { useAnswer } from "../../ui/answer.js";
 
 const PICKS = 3;
 /** What most people begin with; templates of the user's own come before. */
@@ -56,15 +55,4 @@ export function NoDraft() {
       <${Button} icon="library" onClick=${() => go("/library")}>${t("flow.open_library")}<//>
     </div>
   </section>`;
-}
-
-/** A draft without a node. */
-export function NoNodes() {
-  return html`<${Empty}
-    icon="flow"
-    title=${t("flow.no_nodes")}
-    text=${t("flow.no_nodes_text")}
-    actions=${html`<${Button} tone="primary" icon="plus" onClick=${() => openAdd()}>${t("flow.add_node")}<//>
-      <${Button} icon="library" onClick=${() => go("/library")}>${t("flow.open_library")}<//>`}
-  />`;
 }

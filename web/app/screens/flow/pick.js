@@ -1,5 +1,5 @@
 /** Choosing a node class: what fits, what was used last, a search, and categories. */
-import { html, useEffect, useMemo, useState } from "../../vendor/preact.js";
+import { html, useMemo, useState } from "../../vendor/preact.js";
 import { filter } from "../../core/search.js";
 import { api } from "../../io/api.js";
 import { catalog, catalogState, t } from "../../io/store.js";
@@ -33,28 +33,6 @@ export async function suggestions(type, way, port, { limit = 12, signal } = {}) 
   const query = `${way === "next" ? "output" : "input"}=${encodeURIComponent(port)}&limit=${limit}`;
   const answer = await api.get(`/ext/catalog/${encodeURIComponent(type)}/${way}?${query}`, { signal });
   return answer.items;
-}
-
-/**
- * What an asynchronous question answered, asked anew when *key* changes; null while it is not known.
- * @template T
- * @param {(signal: AbortSignal) => Promise<T>} ask
- * @param {string} key
- * @param {T} otherwise If it fails: these are suggestions, nothing depends on them.
- * @returns {T | null}
- */
-export function useAnswer(ask, key, otherwise) {
-  const [answer, setAnswer] = useState(/** @type {T | null} */ (null));
-  useEffect(() => {
-    const stop = new AbortController();
-    setAnswer(null);
-    ask(stop.signal).then(
-      (found) => stop.signal.aborted || setAnswer(found),
-      () => stop.signal.aborted || setAnswer(otherwise),
-    );
-    return () => stop.abort();
-  }, [key]);
-  return answer;
 }
 
 /** @param {NodeSpec} spec */

@@ -6,7 +6,7 @@ import { api } from "../../io/api.js";
 import { catalog, draft, findingsOf, setView, t } from "../../io/store.js";
 import { Button, Empty } from "../../ui/basics.js";
 import { NodeField } from "./nodecard.js";
-import { useAnswer } from "./pick.js";
+import { useAnswer } from "../../ui/answer.js";
 import { graph, nameOf } from "./state.js";
 
 /** @typedef {import("../../core/types.js").Field} Field */

@@ -4,7 +4,8 @@ import { users } from "../../core/graph.js";
 import { catalog, online, t } from "../../io/store.js";
 import { Button } from "../../ui/basics.js";
 import { openAdd } from "./add.js";
-import { suggestions, useAnswer } from "./pick.js";
+import { useAnswer } from "../../ui/answer.js";
+import { suggestions } from "./pick.js";
 import { classNameOf, graph, nameOf, order } from "./state.js";
 
 const SHOWN = 3;
