@@ -117,6 +117,7 @@ CODES: dict[str, Code] = {
     "STORE_NEWER": Code(503, "The task store was written by a newer Backplane."),
     "OUTPUT_NOT_FOUND": Code(404, "The task has no such output, or its file is gone."),
     "OUTPUT_NOT_DELETABLE": Code(422, "The output is no file of the output or temp folder."),
+    "OUTPUT_CHANGED": Code(409, "Another file has the name of this output's file: it is left alone."),
     "OUTPUT_NOT_MOVED": Code(409, "The output's file cannot be moved now; the message says why."),
     "PREVIEW_NOT_FOUND": Code(404, "The task has no preview image (yet)."),
     "NODE_FAILED": Code(500, "A node raised an error while it ran (in a task's error)."),

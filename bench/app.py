@@ -3,17 +3,22 @@
     python bench/app.py [--slow 4] [--images 2000] [--cards 100]
 
 It needs a Chromium (CHROMIUM names one). The page runs as on a phone, with its processor slowed by
-``--slow``; the server does not.
+``--slow``; the server does not. With COMFYUI_PATH both the app and ComfyUI's own page are opened from a
+real ComfyUI, too, taking turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _sandbox import Server, folder, sandbox
+from _comfyui import comfyui
+from _sandbox import folder, sandbox
 from _table import milliseconds, show
 from browsing import ARGUMENTS, PHONE, App, chromium
 from playwright.sync_api import Browser, sync_playwright
@@ -49,38 +54,128 @@ READY = """() => {
     return there ? performance.now() : null;
 }"""
 
+WITH_CARDS = "() => document.querySelectorAll('article.card .field').length ? performance.now() : null"
+CANVAS = (
+    "() => window.app?.graph && document.querySelector('#graph-canvas')?.width ? performance.now() : null"
+)
+"""ComfyUI's page has its graph and somewhere to draw it. Its node search and its menus come a little later."""
+
 SPEEDS = (3000, 12000)
 """Pixels a second: a thumb that looks for something, and one that flings the list."""
 
 
-def page_of(browser: Browser, server: Server, slow: float) -> tuple[App, Any]:
+def page_of(browser: Browser, url: str, slow: float) -> tuple[App, Any]:
     """Open a page of its own, as cold as a first visit."""
     context = browser.new_context(**PHONE, locale="en-US")  # pyright: ignore[reportArgumentType]
-    app = App(context.new_page(), server.url)
-    session: Any = context.new_cdp_session(app.page)  # its types are open
+    app = App(context.new_page(), url)
+    return app, slowed(app, slow)
+
+
+def slowed(app: App, rate: float) -> Any:
+    """Slow the page's processor; give the session that tells of its requests."""
+    session: Any = app.page.context.new_cdp_session(app.page)  # its types are open
     session.send("Network.enable")
-    session.send("Emulation.setCPUThrottlingRate", {"rate": slow})
-    return app, session
+    session.send("Emulation.setCPUThrottlingRate", {"rate": rate})
+    return session
 
 
-def first_visit(browser: Browser, server: Server, slow: float) -> tuple[float, float, int, int]:
-    """Give (seconds to the first paint, seconds until it can be used, bytes, requests)."""
-    app, session = page_of(browser, server, slow)
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What opening a page took."""
+
+    painted: float
+    usable: float
+    """Seconds, both."""
+    size: int
+    """Bytes over the wire until then, headers and all."""
+    requests: int
+
+
+def opened(app: App, session: Any, url: str, ready: str) -> Visit:
+    """Open *url* and wait until *ready*, a function in JavaScript, gives the time."""
     sizes: list[float] = []
 
     def finished(event: dict[str, Any]) -> None:
         sizes.append(event["encodedDataLength"])
 
     session.on("Network.loadingFinished", finished)
-    app.page.goto(f"{server.url}/ext/app/", wait_until="commit")
-    handle = app.page.wait_for_function(READY, polling="raf", timeout=60_000)
-    usable = float(handle.json_value()) / 1000
-    painted = app.page.evaluate(
-        "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN"
-    )
+    app.page.goto(url, wait_until="commit")
+    usable = float(app.page.wait_for_function(ready, polling="raf", timeout=120_000).json_value())
     size, requests = int(sum(sizes)), len(sizes)
+    painted = float(
+        app.page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN")
+    )
+    return Visit(painted / 1000, usable / 1000, size, requests)
+
+
+def first_visit(browser: Browser, url: str, slow: float, ready: str = READY) -> Visit:
+    """Open a page whose browser knows nothing of it."""
+    app, session = page_of(browser, url, slow)
+    visit = opened(app, session, url, ready)
     app.page.context.close()
-    return float(painted) / 1000, usable, size, requests
+    return visit
+
+
+def later_visit(browser: Browser, url: str, slow: float) -> Visit:
+    """Open the app again, with a workflow of nine nodes that was open before."""
+    app, _ = page_of(browser, url, 1)
+    app.goto()
+    app.open_graph(many_cards(9))
+    app.page.wait_for_timeout(1500)
+    app.page.close()
+    again = App(app.page.context.new_page(), app.url)
+    visit = opened(again, slowed(again, slow), f"{app.url}/ext/app/", WITH_CARDS)
+    app.page.context.close()
+    return visit
+
+
+def columns(visits: Sequence[Visit]) -> list[str]:
+    """Give the medians of visits as cells."""
+    middle = {name: statistics.median(getattr(one, name) for one in visits) for name in Visit.__slots__}
+    return [
+        milliseconds(middle["painted"]),
+        milliseconds(middle["usable"]),
+        f"{middle['size'] / 1000:,.0f} kB",
+        f"{middle['requests']:.0f}",
+    ]
+
+
+def visits(browser: Browser, url: str, options: argparse.Namespace) -> None:
+    """Print what visits of the sandbox cost."""
+    page = f"{url}/ext/app/"
+    first_visit(browser, page, options.slow)
+    first = [first_visit(browser, page, options.slow) for _ in range(options.runs)]
+    later = [later_visit(browser, url, options.slow) for _ in range(options.runs)]
+    show(
+        f"Opening the app, processor slowed {options.slow:g} times, median of {options.runs}",
+        ["", "first paint", "can be used", "over the wire", "requests"],
+        [
+            ["budget of the first visit", "", milliseconds(1.5), "300 kB", ""],
+            ["first visit", *columns(first)],
+            ["later, with nine nodes open", *columns(later)],
+        ],
+    )
+
+
+def beside_comfyui(browser: Browser, path: Path, options: argparse.Namespace) -> None:
+    """Print what the app and ComfyUI's own page cost, both from a real ComfyUI."""
+    found: dict[str, list[Visit]] = {"ComfyUI's page": [], "the app": []}
+    with comfyui(path) as port:
+        pages = {"ComfyUI's page": ("/", CANVAS), "the app": ("/ext/app/", READY)}
+        for run in range(options.runs + 1):
+            for name, (where, ready) in pages.items():
+                visit = first_visit(browser, f"http://127.0.0.1:{port}{where}", options.slow, ready)
+                if run:
+                    found[name].append(visit)
+    peer, ours = (
+        statistics.median(one.usable for one in found[name]) for name in ("ComfyUI's page", "the app")
+    )
+    show(
+        f"On a real ComfyUI, first visit, processor slowed {options.slow:g} times, median of {options.runs}",
+        ["", "first paint", "can be used", "over the wire", "requests"],
+        [[name, *columns(seen)] for name, seen in found.items()],
+    )
+    print(f"\nThe app can be used {peer / ours:.1f} times as soon.")
 
 
 def scroll(app: App, speed: int) -> tuple[list[float], list[float]]:
@@ -183,6 +278,35 @@ def row(name: str, long: list[float], frames: list[float]) -> list[str]:
     ]
 
 
+def scrolling(browser: Browser, url: str, options: argparse.Namespace) -> None:
+    """Print how smoothly long lists scroll."""
+    rows: list[list[str]] = []
+    app, session = page_of(browser, url, 1)
+    app.goto()
+    app.open_graph(many_cards(options.cards))
+    session.send("Emulation.setCPUThrottlingRate", {"rate": options.slow})
+    rows.append(row(f"{options.cards} cards", *scroll(app, SPEEDS[0])))
+    app.page.context.close()
+    app, session = page_of(browser, url, 1)
+    app.goto()
+    run_many(app, options.images)
+    app.page.context.close()
+    for speed in SPEEDS:
+        for name, show_it in (("gallery", gallery), ("bare page", bare)):
+            app, session = page_of(browser, url, 1)
+            app.goto()
+            show_it(app)
+            app.page.wait_for_timeout(2000)
+            session.send("Emulation.setCPUThrottlingRate", {"rate": options.slow})
+            rows.append(row(f"{options.images} pictures, {name}, {speed:,} px/s", *scroll(app, speed)))
+            app.page.context.close()
+    show(
+        f"Scrolling, processor slowed {options.slow:g} times",
+        ["", "tasks over 50 ms", "longest", "frame, median", "frame, 95 %", "frames over 50 ms"],
+        rows,
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -196,56 +320,11 @@ def main() -> None:
         raise SystemExit("There is no Chromium: name one with CHROMIUM.")
     with folder() as data, sandbox(Path(data)) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        first_visit(browser, server, options.slow)
-        visits = [first_visit(browser, server, options.slow) for _ in range(options.runs)]
-        paints, usable, sizes, requests = zip(*visits, strict=True)
-        show(
-            f"The first visit, processor slowed {options.slow:g} times, median of {options.runs}",
-            ["", "measured", "budget", "share of it"],
-            [
-                ["first paint", milliseconds(statistics.median(paints)), "", ""],
-                [
-                    "can be used",
-                    milliseconds(statistics.median(usable)),
-                    milliseconds(1.5),
-                    f"{statistics.median(usable) / 1.5:.2f}",
-                ],
-                [
-                    "over the wire",
-                    f"{statistics.median(sizes) / 1000:.0f} kB",
-                    "300 kB",
-                    f"{statistics.median(sizes) / 300_000:.2f}",
-                ],
-                ["requests", str(int(statistics.median(requests))), "", ""],
-            ],
-        )
-        rows: list[list[str]] = []
-        app, session = page_of(browser, server, 1)
-        app.goto()
-        app.open_graph(many_cards(options.cards))
-        session.send("Emulation.setCPUThrottlingRate", {"rate": options.slow})
-        rows.append(row(f"{options.cards} cards", *scroll(app, SPEEDS[0])))
-        app.page.context.close()
-        app, session = page_of(browser, server, 1)
-        app.goto()
-        run_many(app, options.images)
-        app.page.context.close()
-        for speed in SPEEDS:
-            for name, show_it in (("gallery", gallery), ("bare page", bare)):
-                app, session = page_of(browser, server, 1)
-                app.goto()
-                show_it(app)
-                app.page.wait_for_timeout(2000)
-                session.send("Emulation.setCPUThrottlingRate", {"rate": options.slow})
-                title = f"{options.images} pictures, {name}, {speed:,} px/s"
-                rows.append(row(title, *scroll(app, speed)))
-                app.page.context.close()
+        visits(browser, server.url, options)
+        if "COMFYUI_PATH" in os.environ:
+            beside_comfyui(browser, Path(os.environ["COMFYUI_PATH"]), options)
+        scrolling(browser, server.url, options)
         browser.close()
-    show(
-        f"Scrolling, processor slowed {options.slow:g} times",
-        ["", "tasks over 50 ms", "longest", "frame, median", "frame, 95 %", "frames over 50 ms"],
-        rows,
-    )
 
 
 if __name__ == "__main__":

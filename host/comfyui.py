@@ -34,6 +34,7 @@ from .. import routes, services
 from .. import settings as settings_
 from ..errors import JSON, Unavailable
 from ..nodespec.parse import OWN_CHECKS
+from . import announcing
 from . import comfyui_lists as lists
 from .definitions import FileUse, file_use
 from .devices import AIMDO, describe_devices, meters_of
@@ -85,6 +86,7 @@ def install() -> None:
         async def start(_app: web.Application) -> None:
             parts.start()
             host.start()
+            announcing.begin(server)
 
         server.app.on_startup.append(start)
         setattr(server, MARK, parts)

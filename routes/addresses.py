@@ -1,4 +1,4 @@
-"""``/ext/addresses``: where other devices of the network find this server, for a QR code."""
+"""``/ext/addresses``: where other devices of the network find this server, for a QR code and the log."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from ._http import known_query, reply
 
 VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "vbox", "vethernet", "utun", "podman", "cni", "lxc")
 """How the names of interfaces begin that lead to no other device: listed last."""
+
+ANNOUNCED = 3
+"""As many addresses are told in the log, the likeliest first."""
 
 
 async def addresses(request: web.Request) -> web.StreamResponse:
@@ -46,6 +49,18 @@ def described(port: int | None, scheme: str) -> JSON:
             for name, address in found
         ],
     }
+
+
+def announcement(port: int, scheme: str) -> str:
+    """Tell a person who reads the log where the phone app is; and how a phone gets to it, if none can."""
+    told = described(port, scheme)
+    if told["reachable"]:
+        return "The phone app is at " + " or ".join(item["url"] for item in told["items"][:ANNOUNCED])
+    here = next((each for each in told["listens_on"] if ipaddress.ip_address(each).is_loopback), "127.0.0.1")
+    return (
+        f"The phone app is at {scheme}://{f'[{here}]' if ':' in here else here}:{port}/ext/app/ for this "
+        "computer alone. Start with --listen 0.0.0.0 to reach it from a phone, in a network that you trust."
+    )
 
 
 def listening(port: int) -> list[str]:

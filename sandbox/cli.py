@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ..routes.addresses import announcement
 from ..settings import Settings, SettingsError, load
 from .app import Options, create
 from .files import Files
@@ -116,7 +117,8 @@ async def _serve(app: web.Application, listen: str, port: int) -> None:
         await site.start()
         bound = runner.addresses[0]
         url = _url(str(bound[0]), int(bound[1]))
-        _say(f"Backplane sandbox on {url} (sampling is simulated). Next: curl {url}/ext")
+        _say(f"Backplane sandbox on {url} (sampling is simulated). What it offers: {url}/ext")
+        _say(await asyncio.to_thread(announcement, int(bound[1]), "http"))
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -229,6 +229,8 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto
 build a client without a GPU. Image nodes run for real; sampling is simulated, and every such picture says
 so.</p>
 <ul>
+<li><a href="/ext/app/">/ext/app/</a>: the phone app</li>
+<li><a href="/ext/docs">/ext/docs</a>: every route</li>
 <li><a href="/ext">/ext</a>: what this server offers</li>
 <li><a href="/ext/catalog">/ext/catalog</a>: its nodes</li>
 </ul>

@@ -30,6 +30,7 @@ class UserdataRoutes:
     def add_to(self, table: web.RouteTableDef) -> None:
         """Declare the routes."""
         table.get("/userdata")(self.index)
+        table.get("/v2/userdata")(self.tree)
         table.get("/userdata/{file}")(self.file)
         table.post("/userdata/{file}")(self.store)
         table.delete("/userdata/{file}")(self.delete)
@@ -51,6 +52,17 @@ class UserdataRoutes:
             show = _parts_of(folder)
         listed = await asyncio.to_thread(_listed, folder, recurse, show)
         return web.Response(status=404, text="Directory not found") if listed is None else reply(listed)
+
+    async def tree(self, request: web.Request) -> web.Response:
+        """List files and folders, and what is in those: ``?path=workflows``; without it all that there is."""
+        name = request.query.get("path", "")
+        folder = self._path(name)
+        if folder is None:
+            return web.Response(status=400, text="Invalid path requested")
+        listed = await asyncio.to_thread(_tree, self._folder.resolve(), folder)
+        if listed is None and name:
+            return web.Response(status=404, text="Requested path not found")
+        return reply(listed or [])
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """Send a file, always as a download."""
@@ -132,6 +144,20 @@ def _listed(folder: Path, recurse: bool, show: Callable[[Path], Any]) -> list[An
         for path in sorted(paths)
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
+
+
+def _tree(root: Path, folder: Path) -> list[JSON] | None:
+    if not folder.is_dir():
+        return None
+    found: list[JSON] = []
+    for path in folder.rglob("*"):
+        about: JSON = {"name": path.name, "path": path.relative_to(root).as_posix()}
+        if path.is_dir():
+            found.append({**about, "type": "directory"})
+        else:
+            stat = path.stat()
+            found.append({**about, "type": "file", "size": stat.st_size, "modified": stat.st_mtime})
+    return sorted(found, key=lambda one: (one["type"] != "directory", one["name"].lower()))
 
 
 def _name_of(root: Path) -> Callable[[Path], str]:

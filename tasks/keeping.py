@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import JSON, ApiError, Conflict, InvalidRequest, NotFound
 from ..host.protocol import Machine
 from .engine import Mark, StoredTask
-from .outputs import Output
+from .outputs import Output, content_hash
 from .results import output_of
 from .service import Tasks
 from .task import FINISHED
@@ -25,6 +25,8 @@ from .trash import Trash
 from .views import addressed
 
 log = logging.getLogger("backplane")
+
+T = TypeVar("T")
 
 SWEEP_S = 3600.0
 """How often the trash is looked through."""
@@ -42,6 +44,7 @@ class Keeping:
         self._trash = trash
         self._turn = asyncio.Lock()
         self._sweeping: asyncio.Task[None] | None = None
+        self._moving: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Begin to empty the trash. On the event loop, once."""
@@ -53,6 +56,14 @@ class Keeping:
             self._sweeping.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sweeping
+        await asyncio.gather(*self._moving, return_exceptions=True)
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do *work* to its end, also when nobody waits any more: no file is left between two places."""
+        moving = asyncio.get_running_loop().create_task(work)
+        self._moving.add(moving)
+        moving.add_done_callback(self._moving.discard)
+        return await asyncio.shield(moving)
 
     async def _sweep(self) -> None:
         while True:
@@ -71,8 +82,11 @@ class Keeping:
     async def delete(self, task_id: str, place: int) -> None:
         """Move an output's file to the trash; one that was deleted before stays there.
 
-        Raises ApiError as :meth:`mark`, OUTPUT_NOT_DELETABLE, OUTPUT_NOT_MOVED.
+        Raises ApiError as :meth:`mark`, OUTPUT_NOT_DELETABLE, OUTPUT_CHANGED, OUTPUT_NOT_MOVED.
         """
+        await self._whole(self._delete(task_id, place))
+
+    async def _delete(self, task_id: str, place: int) -> None:
         async with self._turn:
             task, output, mark = await self._found(task_id, place)
             if mark.deleted_at is not None:
@@ -83,13 +97,31 @@ class Keeping:
                     f"The output {place} is no file of ComfyUI's output or temp folder.",
                     details={"type": output.type},
                 )
-            name = await asyncio.to_thread(self._discard, output)
+            name = await self._moved(task, place, output, mark)
+            # What is gone may be in the trash already, see _moved.
+            noted = {"deleted_at": time.time(), "trashed": name or mark.trashed}
             try:
-                await self._marked(task, place, output, {"deleted_at": time.time(), "trashed": name})
+                await self._marked(task, place, output, noted)
             except BaseException:
                 if name is not None:
-                    await asyncio.shield(asyncio.to_thread(self._undo_discard, name, output))
+                    await asyncio.to_thread(self._undo_discard, name, output)
                 raise
+
+    async def _moved(self, task: StoredTask, place: int, output: Output, mark: Mark) -> str | None:
+        """Move an output's file to the trash; give its name there, None if it is gone already.
+
+        The name is written down before: a process that ends just after leaves no file that nobody can find.
+        """
+        if await asyncio.to_thread(self._machine.output_file, *_place(output)) is None:
+            return None
+        engine = await self._tasks.engine()
+        name = self._trash.name(output.filename or "")
+        await engine.mark(task.id, place, {"trashed": name})
+        try:
+            return name if await asyncio.to_thread(self._discard, output, name) else None
+        except ApiError:
+            await engine.mark(task.id, place, {"trashed": mark.trashed})
+            raise
 
     async def restore(self, task_id: str, place: int) -> JSON:
         """Bring a deleted output back, beside a file that took its name; give it as its task shows it.
@@ -97,6 +129,9 @@ class Keeping:
         One that is not deleted is given as it is. Raises ApiError as :meth:`delete`; OUTPUT_NOT_FOUND also
         if its file is no longer in the trash.
         """
+        return await self._whole(self._restore(task_id, place))
+
+    async def _restore(self, task_id: str, place: int) -> JSON:
         async with self._turn:
             task, output, mark = await self._found(task_id, place)
             if mark.deleted_at is None:
@@ -109,7 +144,7 @@ class Keeping:
             try:
                 return await self._marked(task, place, output, changes)
             except BaseException:
-                await asyncio.shield(asyncio.to_thread(self._undo_bring_back, path, mark.trashed or ""))
+                await asyncio.to_thread(self._undo_bring_back, path, mark.trashed or "")
                 raise
 
     async def _found(self, task_id: str, place: int) -> tuple[StoredTask, Output, Mark]:
@@ -132,16 +167,24 @@ class Keeping:
 
     # In a thread
 
-    def _discard(self, output: Output) -> str | None:
+    def _discard(self, output: Output, name: str) -> bool:
+        """Say whether there was something to move."""
         path = self._machine.output_file(*_place(output))
         if path is None:
-            return None  # it is gone already
+            return False
         try:
-            return self._trash.put(path)
+            if not _is_still(output, path):
+                raise Conflict(
+                    "OUTPUT_CHANGED",
+                    f"The file {output.filename} is not what this task made: another one has its name now.",
+                    hint="Delete it as the output of the task that made it.",
+                )
+            self._trash.put(path, name)
         except FileNotFoundError:
-            return None
+            return False
         except OSError as error:
             raise _not_moved(output, error) from error
+        return True
 
     def _bring_back(self, name: str, output: Output) -> Path:
         place = self._machine.output_place(*_place(output))
@@ -166,6 +209,13 @@ class Keeping:
             self._trash.put_back(path, name)
         except OSError as error:
             log.error("%s cannot go back to the trash: %s", path.name, error.strerror)  # noqa: TRY400
+
+
+def _is_still(output: Output, path: Path) -> bool:
+    """Say whether a file has the content that the task made, as far as that was noted."""
+    if output.size is not None and path.stat().st_size != output.size:
+        return False
+    return output.sha256 is None or content_hash(path) == output.sha256
 
 
 def _place(output: Output) -> tuple[str, str, str]:

@@ -213,14 +213,15 @@ def measure(output: Output, find: FindFile) -> Output:
         if path is None:
             return output
         size = path.stat().st_size
-        sha256 = _hash(path) if size <= HASHED_BYTES else None
+        sha256 = content_hash(path) if size <= HASHED_BYTES else None
         width, height = _pixels(path) if output.kind == "image" else (None, None)
     except OSError:
         return output
     return replace(output, size=size, sha256=sha256, width=width, height=height)
 
 
-def _hash(path: Path) -> str:
+def content_hash(path: Path) -> str:
+    """Give the sha256 of a file, in hex. Blocks."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1024 * 1024):

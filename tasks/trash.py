@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 log = logging.getLogger("backplane")
 
@@ -33,13 +33,16 @@ class Trash:
         self._days = days
         self._clock = clock
 
-    def put(self, path: Path) -> str:
-        """Move a file here; give its name in the trash. Raises OSError, and then it is where it was."""
+    def name(self, filename: str) -> str:
+        """Give the name that a file would have here now. Touches no disk."""
+        suffix = PurePath(filename).suffix
+        ending = suffix if _ENDING.fullmatch(suffix) else ""
+        return f"{int(self._clock()):010d}-{secrets.token_hex(16)}{ending}"
+
+    def put(self, path: Path, name: str) -> None:
+        """Move a file here, under a name from :meth:`name`. Raises OSError, and then it is where it was."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        ending = path.suffix if _ENDING.fullmatch(path.suffix) else ""
-        name = f"{int(self._clock()):010d}-{secrets.token_hex(16)}{ending}"
         move(path, self._folder / name)
-        return name
 
     def take(self, name: str, path: Path) -> Path:
         """Move a file back to *path*, or beside it if that is taken; give where it is now.

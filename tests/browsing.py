@@ -53,8 +53,6 @@ class Server:
 def sandbox(folder, *options, port=None, **environ):
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
-    # ComfyUI makes this folder when its page saves the first workflow; a list of one that is not there is a 404.
-    (folder / "data" / "user" / "default" / "workflows").mkdir(parents=True, exist_ok=True)
     command = sandbox_command(port, folder / "data", *options, packs=[CONTRACT_PACK, FAULT_PACK])
     with running(command, f"{url}/ext", folder / "log.txt", seconds=60, environ=environ):
         yield Server(url, folder / "data")
@@ -162,7 +160,7 @@ class App:
     def state(self, expression: str) -> Any:
         """Evaluate with the app's store as ``store``."""
         return self.page.evaluate(
-            "async () => { const store = await import(new URL('io/store.js', location.href)); return ("
+            "async () => { const store = await import(new URL('io/store.js', document.scripts[0].src)); return ("
             + expression
             + "); }"
         )
@@ -173,7 +171,7 @@ class App:
     def open_graph(self, graph: dict[str, Any], name: str = "Test") -> None:
         """Have a workflow open without the ways that lead there, which have tests of their own."""
         self.page.evaluate(
-            "async ([graph, name]) => { const store = await import(new URL('io/store.js', location.href)); "
+            "async ([graph, name]) => { const store = await import(new URL('io/store.js', document.scripts[0].src)); "
             "store.openDraft({name, graph, source: 'test'}); await store.go('/flow'); }",
             [graph, name],
         )

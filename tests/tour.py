@@ -41,7 +41,7 @@ SHEETS: dict[str, dict[str, tuple[str, ...]]] = {
         "changes": ("screens/flow/after.js", "it.openChanges()"),
         "text editor": (
             "ui/texteditor.js",
-            "it.editText({title: 'text', value: 'a lighthouse, (oil painting:1.2)'})",
+            "it.editText({title: 'text', value: 'a lighthouse, (oil painting:1.2)', onText() {}})",
         ),
         "presets": ("ui/presets.js", "it.pickPreset('a lighthouse')"),
         "picker": ("", "#f-5-sampler_name"),
@@ -89,7 +89,7 @@ SHEETS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 OPEN = """async (path) => {
-    const from = (name) => import(new URL(name, location.href));
+    const from = (name) => import(new URL(name, document.scripts[0].src));
     const it = await from(path);
     const shelf = await from('screens/gallery/shelf.js');
     const { api } = await from('io/api.js');
@@ -97,10 +97,14 @@ OPEN = """async (path) => {
 }"""
 
 
+# Resolves once the last change has been drawn.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+
+
 def settled(page):
     """Nothing is on its way, and the last change has been drawn."""
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(DRAWN)
 
 
 def go(app, path):
@@ -111,7 +115,9 @@ def go(app, path):
 
 
 def close_sheets(app):
-    app.page.evaluate("async () => (await import(new URL('ui/sheet.js', location.href))).closeSheets()")
+    app.page.evaluate(
+        "async () => (await import(new URL('ui/sheet.js', document.scripts[0].src))).closeSheets()"
+    )
     app.closed()
 
 

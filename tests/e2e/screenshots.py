@@ -41,7 +41,7 @@ def quiet(app):
     """Wait until nothing is on its way, and no message lies over the screen."""
     expect(app.page.locator("[aria-busy=true]")).to_have_count(0)
     app.page.evaluate(
-        "async () => { const store = await import(new URL('io/store.js', location.href)); for (const one of store.toasts.value) store.dismiss(one.id); }"
+        "async () => { const store = await import(new URL('io/store.js', document.scripts[0].src)); for (const one of store.toasts.value) store.dismiss(one.id); }"
     )
     app.page.wait_for_timeout(400)
 

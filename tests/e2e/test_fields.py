@@ -42,7 +42,7 @@ def test_the_chosen_view_and_the_values_changed_most_outlive_a_reload(app):
 
 def test_two_tabs_of_one_draft_follow_each_other(app):
     app.open_graph({"1": node("EmptyImage", width=64, height=64, batch_size=1, color=255)})
-    app.until("!(await (await import(new URL('io/store/draft.js', location.href))).saveNow()) && 1")
+    app.until("!(await (await import(new URL('io/store/draft.js', document.scripts[0].src))).saveNow()) && 1")
     second = App(app.page.context.new_page(), app.url)
     second.goto()
     second.field("1", "width").fill("128")

@@ -47,7 +47,7 @@ def ran(app, name, graph, **more):
     """Have the server run a workflow; give its task's id."""
     body = json.dumps({"workflow": graph, "metadata": {"name": name}, **more})
     task = app.page.evaluate(
-        "async (body) => { const {api} = await import(new URL('io/api.js', location.href)); "
+        "async (body) => { const {api} = await import(new URL('io/api.js', document.scripts[0].src)); "
         "return (await api.post('/ext/tasks', JSON.parse(body))).id; }",
         body,
     )
@@ -297,7 +297,7 @@ def test_nothing_of_the_viewer_leaves_a_small_screen(pages):
 def test_an_old_favourite_is_asked_of_the_server_and_two_deletions_are_undone_together(app):
     old = ran(app, "Long ago", workflow(31, "an old boat"))
     app.page.evaluate(
-        "async (id) => { const {api} = await import(new URL('io/api.js', location.href)); "
+        "async (id) => { const {api} = await import(new URL('io/api.js', document.scripts[0].src)); "
         "await api.patch(`/ext/tasks/${id}/outputs/0`, {rating: 'rejected'}); }",
         old,
     )

@@ -5,7 +5,7 @@ import re
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from browsing import DESKTOP, PHONE, App, expect, overflowing
-from tour import SCREENS, go, screens, settled, sheets
+from tour import DRAWN, SCREENS, go, screens, sheets
 
 SERVER = {"options": ["--step-seconds", "0.005"]}
 
@@ -29,7 +29,7 @@ def filled(pages, profile=PHONE, *, settings=None, **options):
     app.until("[...store.tasks.value.values()].some((task) => task.status === 'succeeded')")
     app.page.evaluate(
         """async (settings) => {
-        const store = await import(new URL('io/store.js', location.href));
+        const store = await import(new URL('io/store.js', document.scripts[0].src));
         if (settings) store.saveSettings(settings);
         const found = [...store.tasks.value.values()].find((task) => task.status === 'succeeded');
         await store.openTask(found.id);
@@ -71,7 +71,8 @@ def problems(app, rules=None):
     }""",
         [
             AXE_SCRIPT,
-            {"runOnly": rules or ALL, "resultTypes": ["violations"]},
+            # Only a rule about the device's orientation reads whole style sheets, and it is among ALL.
+            {"runOnly": rules or ALL, "resultTypes": ["violations"], "preload": rules is None},
         ],
     )
 
@@ -93,8 +94,7 @@ SMALL = """() => {
 }"""
 
 FAINT = """() => {
-    // Contrast of the edges of what is typed into, switched or pressed, against what is around them. Chips are told by
-    // their text, and their edges are meant to be quiet.
+    // Contrast of the edges of what is typed into, switched or pressed, against what is around them.
     const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
     const rgb = (colour, below = [0, 0, 0]) => {
         canvas.clearRect(0, 0, 1, 1);
@@ -109,7 +109,7 @@ FAINT = """() => {
     };
     const around = (node) => { const way = []; for (let at = node.parentElement; at; at = at.parentElement) way.unshift(getComputedStyle(at).backgroundColor); return way.reduce((below, colour) => rgb(colour, below), rgb('white')); };
     const box = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document;
-    return [...box.querySelectorAll('.input, .pick, .stepper, .segments, .search-box, .switch-track, select, .button:not(:disabled, [aria-disabled=true])')].flatMap((one) => {
+    return [...box.querySelectorAll('.input, .pick, .stepper, .segments, .search-box, .switch-track, select, .swatch, button.chip, .port-pair, .button:not(:disabled, [aria-disabled=true])')].flatMap((one) => {
         const style = getComputedStyle(one);
         if (!one.getBoundingClientRect().width || style.borderTopStyle === 'none' || /, 0\\)$|transparent/.test(style.borderTopColor)) return [];
         const out = around(one);
@@ -128,8 +128,9 @@ def test_everything_is_clean_in_both_themes(pages):
     def look(name):
         found.extend(f"{name}: small: {one}" for one in app.page.evaluate(SMALL))
         for theme, rules in (("light", None), ("dark", ["color-contrast"])):
-            app.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
-            settled(app.page)
+            app.page.evaluate(
+                f"(theme) => {{ document.documentElement.dataset.theme = theme; return ({DRAWN})(); }}", theme
+            )
             found.extend(f"{name}, {theme}: {one}" for one in problems(app, rules))
             found.extend(f"{name}, {theme}: faint: {one}" for one in app.page.evaluate(FAINT))
 
@@ -154,11 +155,10 @@ def cramped(app, sizes):
     page, found = app.page, []
     for name, (width, height) in sizes.items():
         page.set_viewport_size({"width": width, "height": height})
-        settled(page)
+        page.evaluate(DRAWN)
         found += [f"{name}: {one}" for one in overflowing(page)]
     page.set_viewport_size({"width": 390, "height": 844})
-    page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
-    settled(page)
+    page.evaluate(f"() => {{ document.documentElement.style.fontSize = '200%'; return ({DRAWN})(); }}")
     found += [f"200 %: {one}" for one in overflowing(page)]
     page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
     return found
@@ -207,6 +207,63 @@ def test_the_whole_app_in_chinese(pages):
         app.show(screen)
         expect(app.page.get_by_role("heading", level=1)).to_be_visible()
     assert app.page.title()
+
+
+def test_what_comes_with_the_app_speaks_chinese(pages):
+    """The picks of the empty flow, the nodes of a template, what the server says of its health."""
+    app = pages(language="zh").goto()
+    pick = app.page.locator(".no-draft .pick").first
+    expect(pick).to_contain_text(app.t("template.text_to_image_sdxl"))
+    expect(pick).to_contain_text(app.t("template.text_to_image_sdxl.about"))
+    app.open_template("text_to_image_sd15")
+    expect(app.card("5").get_by_role("heading")).to_contain_text(app.t("node.sampler"))
+    assert app.graph()["5"]["_meta"]["title"] == app.t("node.sampler")
+    app.show("settings")
+    checks = app.page.locator(".checks")
+    expect(checks).to_contain_text(app.t("settings.detail_running"))
+    expect(checks.locator("[lang=en]")).to_have_count(0)
+    expect(app.page.locator(".segment [lang=en]")).to_have_text("English")
+    expect(app.page.locator(".segment [lang=zh-CN]")).to_have_text("简体中文")
+
+
+def test_two_ports_fit_beside_each_other(app):
+    app.open_template("text_to_image_sd15")
+    tops = [chip.bounding_box()["y"] for chip in app.card("1").locator(".card-ports > *").all()]
+    assert abs(tops[0] - tops[1]) < 2 < tops[2] - tops[0]
+
+
+def test_what_deletes_a_model_looks_dangerous(app):
+    app.show("models")
+    app.page.locator(".model > .item").first.click()
+    color = "(node) => getComputedStyle(node).color"
+    [delete, move] = [
+        app.sheet().get_by_role("button", name=app.t(key), exact=True)
+        for key in ("models.delete", "models.move")
+    ]
+    wanted = app.page.evaluate(
+        "() => { const one = document.body.appendChild(document.createElement('i')); one.style.color = 'var(--bad)'; return getComputedStyle(one).color; }"
+    )
+    assert delete.evaluate(color) == wanted != move.evaluate(color)
+
+
+def test_a_list_of_colors_is_swatches(app):
+    app.open_graph({"1": {"class_type": "EmptyImage", "inputs": {"tints": {"__value__": ["#112233"]}}}})
+    app.page.evaluate(
+        """async () => {
+        const store = await import(new URL('io/store.js', document.scripts[0].src));
+        const specs = new Map(store.catalog.value);
+        const old = specs.get('EmptyImage');
+        specs.set('EmptyImage', { ...old, params: [...old.params, { name: 'tints', type: 'COLORS', required: true }] });
+        store.catalog.value = specs;
+    }"""
+    )
+    card = app.card("1")
+    card.get_by_label(app.t("field.color_n", label="tints", n=1)).fill("#445566")
+    card.get_by_role("button", name=app.t("field.color_add", label="tints")).click()
+    card.get_by_label(app.t("field.color_n", label="tints", n=2)).fill("#ff8800")
+    assert app.graph()["1"]["inputs"]["tints"] == {"__value__": ["#445566", "#ff8800"]}
+    card.get_by_role("button", name=app.t("field.color_remove", label="tints", n=1)).click()
+    assert app.graph()["1"]["inputs"]["tints"] == {"__value__": ["#ff8800"]}
 
 
 def test_a_theme_that_is_chosen_stays(app):

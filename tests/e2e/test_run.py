@@ -117,6 +117,32 @@ def test_a_run_is_told_on_the_tasks_screen_with_its_timeline(app):
     expect(app.page.get_by_role("table").get_by_role("row", name=re.compile("KSampler"))).to_be_visible()
 
 
+def test_how_a_run_ended_is_told_where_it_was_started(app):
+    app.open_graph(workflow(seed=41, steps=4), "Ends")
+    strip = app.page.locator(".run-strip")
+    app.run()
+    app.ended()
+    expect(strip.get_by_role("img").or_(strip.locator("img"))).to_be_visible()
+    strip.get_by_role("button", name=app.t("flow.ended_look")).click()
+    expect(app.page.locator(".shell[data-screen=tasks]")).to_be_visible()
+    broken = {"1": {"class_type": "FaultRaise", "inputs": {"kind": "Unusual", "salt": "e2e"}}}
+    broken["2"] = {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}}
+    app.open_graph(broken, "Fails")
+    app.run()
+    app.ended("failed")
+    expect(strip.get_by_text(app.t("flow.ended_why"))).to_be_visible()
+    strip.get_by_role("button", name=app.t("flow.ended_close")).click()
+    expect(strip).to_have_count(0)
+
+
+def test_one_banner_tells_of_missing_models(app):
+    app.open_graph(workflow(checkpoint="nowhere.safetensors"), "Lacks")
+    expect(app.page.get_by_text(app.t("flow.models_missing", count=1))).to_be_visible()
+    expect(app.page.get_by_text(app.t("flow.errors", count=1))).to_have_count(0)
+    app.press_on_page("flow.show_problems")
+    expect(app.sheet().get_by_text(app.t("finding.MODEL_FILE_MISSING"))).to_be_visible()
+
+
 def test_a_run_can_be_stopped(app):
     app.open_graph(workflow(seed=13, steps=200))
     app.run()

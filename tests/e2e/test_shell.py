@@ -42,12 +42,19 @@ def test_the_focus_and_the_place_follow_the_screen(pages):
     assert focus(app) == "main MAIN"
     assert tabbed(app).startswith("main ")
     app.show("flow")
-    app.page.wait_for_function("() => { scrollTo(0, 700); return scrollY === 700; }")
-    app.page.wait_for_timeout(60)
+    app.page.wait_for_function("() => document.documentElement.scrollHeight - innerHeight > 900")
+    # What the app hears of it is an event, which comes with the next frame, however late that is.
+    stood = app.page.evaluate(
+        """() => new Promise((done) => {
+        addEventListener('scroll', () => requestAnimationFrame(() => requestAnimationFrame(() => done(scrollY))), { once: true });
+        scrollTo(0, 700);
+    })"""
+    )
+    assert stood > 600
     app.show("gallery")
     app.page.wait_for_function("() => scrollY === 0")
     app.show("flow")
-    app.page.wait_for_function("() => Math.abs(scrollY - 700) < 3")
+    app.page.wait_for_function("(stood) => Math.abs(scrollY - stood) < 3", arg=stood)
 
 
 def test_a_sheet_is_left_by_the_back_button_and_gives_the_focus_back(app):
@@ -63,7 +70,7 @@ def test_a_sheet_is_left_by_the_back_button_and_gives_the_focus_back(app):
     # What was pressed may be gone by then: on from the page's content, not from nowhere.
     app.page.evaluate(
         """async () => {
-        const { confirm } = await import(new URL('ui/sheet.js', location.href));
+        const { confirm } = await import(new URL('ui/sheet.js', document.scripts[0].src));
         const button = document.querySelector('main').appendChild(document.createElement('button'));
         button.focus();
         void confirm({ title: 'Title', action: 'Do it' });
@@ -80,7 +87,7 @@ def test_messages_over_a_sheet_can_be_pressed_and_heard(app):
     app.menu("5", "flow.help")
     app.page.evaluate(
         """async () => {
-        const store = await import(new URL('io/store.js', location.href));
+        const store = await import(new URL('io/store.js', document.scripts[0].src));
         store.toast({ key: 'edit.removed', params: { count: 3 }, action: { key: 'edit.undo', run: () => { globalThis.pressed = true; } } });
     }"""
     )
@@ -95,10 +102,25 @@ def test_messages_over_a_sheet_can_be_pressed_and_heard(app):
     assert spoken.evaluate("(region) => region.closest('dialog') === null")
 
 
+def test_a_message_keeps_its_width_beside_large_letters(app):
+    app.page.set_viewport_size({"width": 320, "height": 640})
+    app.page.evaluate(
+        """async () => {
+        document.documentElement.style.fontSize = '200%';
+        const store = await import(new URL('io/store.js', document.scripts[0].src));
+        store.toast({ key: 'edit.removed', params: { count: 3 }, action: { key: 'edit.undo', run: () => {} } });
+    }"""
+    )
+    toast = app.page.locator(".toast")
+    box, text = toast.bounding_box(), toast.locator(".grow").bounding_box()
+    assert text["width"] > box["width"] / 2
+    assert box["height"] < 250
+
+
 def test_a_run_is_told_a_quarter_at_a_time(app):
     said = app.page.evaluate(
         """async () => {
-        const store = await import(new URL('io/store.js', location.href));
+        const store = await import(new URL('io/store.js', document.scripts[0].src));
         const region = document.querySelector('.sr-only[role=status]');
         const said = [];
         new MutationObserver(() => said.push(region.textContent)).observe(region, { childList: true, characterData: true, subtree: true });
@@ -125,7 +147,7 @@ def test_what_breaks_does_not_take_the_rest_with_it(app):
     with app.expecting("drawn badly"):
         app.page.evaluate(
             """async () => {
-            const { openSheet } = await import(new URL('ui/sheet.js', location.href));
+            const { openSheet } = await import(new URL('ui/sheet.js', document.scripts[0].src));
             let tries = 0;
             openSheet((close) => { if (!tries++) throw new Error('drawn badly'); globalThis.drawn = true; close(); return null; });
         }"""
@@ -138,7 +160,7 @@ def test_what_breaks_does_not_take_the_rest_with_it(app):
     with app.expecting("drawn badly"):
         app.page.evaluate(
             """async () => {
-            const store = await import(new URL('io/store.js', location.href));
+            const store = await import(new URL('io/store.js', document.scripts[0].src));
             globalThis.whole = store.draft.value;
             const inputs = new Proxy({}, { ownKeys() { throw new Error('drawn badly'); } });
             store.draft.value = { ...store.draft.value, graph: { 1: { class_type: 'KSampler', inputs } } };
@@ -147,7 +169,7 @@ def test_what_breaks_does_not_take_the_rest_with_it(app):
         expect(app.page.locator("main").get_by_text(app.t("ui.broken"))).to_be_visible()
     expect(app.page.get_by_role("navigation")).to_be_visible()
     app.page.evaluate(
-        "async () => { const store = await import(new URL('io/store.js', location.href)); store.draft.value = globalThis.whole; }"
+        "async () => { const store = await import(new URL('io/store.js', document.scripts[0].src)); store.draft.value = globalThis.whole; }"
     )
     app.press_on_page("ui.try_again")
     expect(app.page.locator("main").get_by_text(app.t("ui.broken"))).to_have_count(0)
@@ -157,7 +179,7 @@ def test_what_a_field_is_for_is_told_without_a_mouse(app):
     app.open_template("text_to_image_sd15")
     app.page.evaluate(
         """async () => {
-        const store = await import(new URL('io/store.js', location.href));
+        const store = await import(new URL('io/store.js', document.scripts[0].src));
         const specs = new Map(store.catalog.value);
         const old = specs.get('KSampler');
         specs.set('KSampler', { ...old, params: old.params.map((one) => (one.name === 'cfg' ? { ...one, tooltip: 'How closely the prompt is kept to.' } : one)) });
@@ -181,3 +203,34 @@ def test_a_bar_takes_the_docks_place_while_text_is_typed(app):
     expect(app.field("3", "text")).to_be_focused()
     app.page.get_by_role("button", name=app.t("ui.done"), exact=True).tap()
     expect(dock).to_be_visible()
+
+
+def test_the_next_card_takes_the_focus_of_one_that_is_removed(app):
+    app.open_template("text_to_image_sd15")
+    before = [one.get_attribute("id") for one in app.page.locator("article").all()]
+    app.menu("5", "flow.remove")
+    app.press("flow.remove_apply")
+    app.closed()
+    expect(app.card("5")).to_have_count(0)
+    expect(app.page.locator(f"#{before[before.index('node-5') + 1]}")).to_be_focused()
+
+
+def test_the_bar_of_the_phone_has_the_color_of_the_page(app):
+    """By the system at first, then by what is chosen; the colors in the page's head are those of its background."""
+    bars = """() => [...document.querySelectorAll('meta[name="theme-color"]')].filter((one) => matchMedia(one.media).matches).map((one) => one.content)"""
+    ground = """() => {
+        const canvas = document.createElement('canvas').getContext('2d');
+        canvas.fillStyle = getComputedStyle(document.documentElement).backgroundColor;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+    }"""
+    for system in ("light", "dark"):
+        app.page.emulate_media(color_scheme=system)
+        for theme in ("system", "light", "dark"):
+            app.state(f"store.saveSettings({{theme: '{theme}'}})")
+            chosen = "html:not([data-theme])" if theme == "system" else f"html[data-theme={theme}]"
+            expect(app.page.locator(chosen)).to_have_count(1)
+            [shown] = app.page.evaluate(bars)
+            told = [int(shown[at : at + 2], 16) for at in (1, 3, 5)]
+            painted = app.page.evaluate(ground)
+            assert max(abs(a - b) for a, b in zip(told, painted, strict=True)) <= 2, (system, theme)

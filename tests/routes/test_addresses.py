@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 from aiohttp import web
 from backplane.routes._http import enveloped
-from backplane.routes.addresses import addresses, described, interfaces, reachable
+from backplane.routes.addresses import addresses, announcement, described, interfaces, reachable
 
 KNOWN = [
     ("lo", "127.0.0.1"),
@@ -62,3 +62,18 @@ async def test_a_server_on_all_interfaces_names_them(aiohttp_server):
         address for _, address in reachable(["0.0.0.0"], interfaces())
     ]
     assert all(item["url"] == f"https://{item['address']}:{server.port}/ext/app/" for item in told["items"])
+
+
+async def test_the_log_tells_where_the_app_is(aiohttp_server, monkeypatch):
+    # the package has a function of the module's name
+    monkeypatch.setitem(announcement.__globals__, "interfaces", lambda: KNOWN)
+    everywhere = await aiohttp_server(web.Application(), host="0.0.0.0")
+    port = everywhere.port
+    assert announcement(port, "http") == (
+        f"The phone app is at http://192.168.1.20:{port}/ext/app/ or http://10.0.0.7:{port}/ext/app/ "
+        f"or http://172.17.0.1:{port}/ext/app/"
+    )
+    alone = await aiohttp_server(web.Application(), host="127.0.0.1")
+    told = announcement(alone.port, "https")
+    assert f"https://127.0.0.1:{alone.port}/ext/app/ " in told
+    assert "--listen 0.0.0.0" in told

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import sys
 import threading
 
@@ -53,15 +54,19 @@ def folder(tmp_path):
     return root
 
 
-@pytest.fixture
-async def client(folder, aiohttp_client):
+def application(folder):
     routes = AppRoutes(folder)
     app = web.Application()
     for prefix in ("", "/api"):
         app.router.add_get(prefix + "/ext/app", enveloped(routes.bare))
         app.router.add_get(prefix + "/ext/app/", enveloped(routes.index))
         app.router.add_get(prefix + "/ext/app/{path:.+}", enveloped(routes.file))
-    return await aiohttp_client(app)
+    return app
+
+
+@pytest.fixture
+async def client(folder, aiohttp_client):
+    return await aiohttp_client(application(folder))
 
 
 async def ask(client, path, status=200, method="GET", **headers):
@@ -130,6 +135,64 @@ async def test_the_same_size_at_the_same_time_is_told_apart_by_what_replaced_it(
     after, body = await ask(client, "/ext/app/sw.js")
     assert body == b"self.skipWaitinG()"
     assert after["ETag"] != before["ETag"]
+
+
+PAGE = """<!doctype html><title>App</title>
+<link rel="icon" href="icons/app.svg"><link rel="stylesheet" href="styles/app.css"><a href="#/flow">Flow</a>
+<link rel="modulepreload" href="core/graph.js"><script type="module" src="main.js"></script>"""
+
+
+async def released(client):
+    """Give what the page puts before its scripts and styles."""
+    _, page = await ask(client, "/ext/app/")
+    return re.search(rb'src="(@\w+/)main\.js"', page)[1].decode()
+
+
+async def test_a_release_is_kept_for_good_and_another_has_another_address(client, folder):
+    folder.joinpath("index.html").write_text(PAGE, encoding="utf-8", newline="\n")
+    first = await released(client)
+    _, page = await ask(client, "/ext/app/")
+    names = re.findall(r'(?:href|src)="([^"]+)"', page.decode())
+    assert names == [
+        "icons/app.svg",
+        f"{first}styles/app.css",
+        "#/flow",
+        f"{first}core/graph.js",
+        f"{first}main.js",
+    ]
+    headers, body = await ask(client, f"/ext/app/{first}main.js")
+    assert (headers["Cache-Control"], body) == ("public, max-age=31536000, immutable", LONG.encode())
+    assert headers["Content-Type"] == "text/javascript; charset=utf-8"
+    await ask(client, f"/ext/app/{first}main.js", 304, If_None_Match=headers["ETag"])
+    folder.joinpath("core", "graph.js").write_text("export {}", encoding="utf-8")
+    second = await released(client)
+    assert second != first
+    # A page of the release before still gets its files, but nothing may keep them under its name.
+    headers, body = await ask(client, f"/ext/app/{first}main.js")
+    assert (headers["Cache-Control"], body) == ("no-cache", LONG.encode())
+    # One that was changed since the page was sent is not what the release had.
+    folder.joinpath("main.js").write_text("changed()", encoding="utf-8")
+    headers, body = await ask(client, f"/ext/app/{second}main.js")
+    assert (headers["Cache-Control"], body) == ("no-cache", b"changed()")
+    again, _ = await ask(client, f"/ext/app/{await released(client)}main.js")
+    assert "immutable" in again["Cache-Control"]
+
+
+async def test_a_server_that_was_started_again_knows_its_release_before_it_sends_the_page(
+    folder, aiohttp_client
+):
+    folder.joinpath("index.html").write_text(PAGE, encoding="utf-8", newline="\n")
+    before = await released(await aiohttp_client(application(folder)))
+    client = await aiohttp_client(application(folder))
+    headers, _ = await ask(client, f"/ext/app/{before}styles/app.css")
+    assert "immutable" in headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    "path", ["@0123456789ab/../secret.js", "@0123456789ab/locales/parts/flow.en.json", "@/main.js"]
+)
+async def test_a_release_leads_nowhere_else(client, path):
+    await ask(client, f"/ext/app/{path}", 404)
 
 
 async def test_text_is_compressed_once_in_a_thread_where_the_client_takes_it(client, monkeypatch):

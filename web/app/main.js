@@ -1,4 +1,5 @@
 import { h, render } from "./vendor/preact.js";
+import { idle } from "./io/idle.js";
 import { boot, settings } from "./io/store.js";
 import { Shell } from "./ui/shell.js";
 
@@ -17,10 +18,8 @@ await boot();
 // What stood there meanwhile: Preact would leave it beside what it draws.
 root.replaceChildren();
 render(h(Shell, { screens }), root);
-/** @param {() => void} work */
-const whenIdle = (work) => ("requestIdleCallback" in globalThis ? requestIdleCallback(work) : setTimeout(work, 500));
 // All the rest, before it is asked for: the server may be gone by then, and on plain http nothing else keeps it.
-whenIdle(async () => {
+void idle().then(async () => {
   for (const load of [() => import("./screens/flow/board.js"), ...Object.values(screens)]) await load().catch(() => {});
 });
 // Who has notifications on wants them whichever screen is open.

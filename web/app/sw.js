@@ -37,6 +37,8 @@ const SHELL = [
   "icons/maskable-512.png",
   "io/api.js",
   "io/db.js",
+  "io/home.js",
+  "io/idle.js",
   "io/pwa.js",
   "io/sse.js",
   "io/store.js",
@@ -109,7 +111,6 @@ const SHELL = [
   "screens/library/rows.js",
   "screens/library/state.js",
   "screens/library/template.js",
-  "screens/library/words.js",
   "screens/models.js",
   "screens/models/details.js",
   "screens/models/missing.js",
@@ -172,6 +173,7 @@ const SHELL = [
   "ui/texteditor.js",
   "ui/textfield.js",
   "ui/thumb.js",
+  "ui/titles.js",
   "ui/toast.js",
   "ui/typing.js",
   "vendor/preact.js",
@@ -223,6 +225,8 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   const asked = new URL(request.url);
   asked.search = "";
   asked.hash = "";
+  // The page names its files below @RELEASE/; here they are kept without it.
+  if (asked.href.startsWith(scope.href)) asked.href = scope.href + asked.href.slice(scope.href.length).replace(/^@\w+\//, "");
   if (asked.href === new URL("index.html", scope).href) asked.href = scope.href;
   if (shell.has(asked.href)) event.respondWith(answer(event, asked.href));
 });

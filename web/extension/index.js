@@ -40,9 +40,10 @@ const soft = (/** @type {string} */ text) => el("p", { "data-soft": "" }, text);
 async function ask(path, body) {
   const sent = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   const answer = await app.api.fetchApi(path, { cache: "no-cache", ...sent }).catch(() => null);
+  const told = await answer?.json().catch(() => null);
+  if (answer?.ok && told) return told;
+  lost ||= !told?.error; // all that is shown may be wrong, until the server is there again
   if (!answer) throw new Error(t("offline"));
-  const told = await answer.json().catch(() => null);
-  if (answer.ok && told) return told;
   // Whatever is there instead of Backplane, such as a ComfyUI that could not load it, answers in another form.
   throw new Error([told?.error?.message ?? t("no_backplane"), told?.error?.hint].filter(Boolean).join(" "));
 }
@@ -79,17 +80,21 @@ async function fillAll(part, fill) {
 
 // The address
 
-/** The workflow that was sent last: the code then leads to it. @type {{id: string, name: string} | null} */
-let shared = null;
+/** Which workflow is open in the page. */
+const openPath = () => app.extensionManager.workflow?.activeWorkflow?.path ?? "";
+
+/** What was sent last: the code leads to it while the workflow that it was made of is open. @type {{id: string, name: string, path: string} | null} */
+let sent = null;
 
 async function sendWorkflow() {
+  const path = openPath();
   const { workflow, output } = await app.graphToPrompt();
   if (!Object.keys(output).length) return toast("warn", t("empty_workflow"));
   // Of a class that is not installed the page knows no inputs: the form in which it saves has all of them.
   const whole = Object.values(output).every((node) => node.class_type);
   const name = app.extensionManager.workflow?.activeWorkflow?.filename || t("untitled");
   const { id } = await ask("/ext/workflow/sessions", { workflow: whole ? output : workflow, label: name.slice(0, 200), metadata: { from: "desktop" } });
-  shared = { id, name };
+  sent = { id, name, path };
   toast("success", t("sent"), t("sent_detail", { name }));
   await fillAll("address", showAddress);
 }
@@ -116,6 +121,7 @@ async function showAddress(place) {
   const local = /^(localhost$|127\.|\[::1\])/.test(here.hostname);
   /** @type {string[]} */
   const urls = [...new Set([...(local ? [] : [here.href]), ...told.items.map((/** @type {{url: string}} */ item) => item.url)])];
+  const shared = sent?.path === openPath() ? sent : null;
   const hash = shared ? `#/flow?session=${encodeURIComponent(shared.id)}` : "";
   const open = el("a", { href: here.href + hash, target: "_blank", "data-button": "" }, t("open_here"));
   if (!urls.length) return place.replaceChildren(el("p", { "data-tone": "warn", role: "note" }, t("only_here")), open);
@@ -224,8 +230,7 @@ async function follow() {
       due = false;
       try {
         wait = await look();
-        const now = app.extensionManager.workflow?.activeWorkflow?.path ?? "";
-        if (now !== seen) shared = null;
+        const now = openPath();
         if (lost || now !== seen) void Promise.all([fillAll("address", showAddress), checkModels()]);
         [lost, seen] = [false, now];
       } catch (error) {
@@ -250,7 +255,7 @@ function render(place) {
     el("h3", {}, t("tasks")), tasks,
     el("h3", {}, t("missing")), missing, el("button", { click: doing(checkModels) }, t("check"))));
   shown = "";
-  seen = app.extensionManager.workflow?.activeWorkflow?.path ?? "";
+  seen = openPath();
   void fillAll("address", showAddress);
   void checkModels();
   wake();

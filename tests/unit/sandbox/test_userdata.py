@@ -49,6 +49,23 @@ async def test_a_file_is_only_overwritten_where_that_is_allowed(sandbox):
     assert await ask(sandbox, "GET", "/userdata?dir=.") == ["a.json"]
 
 
+async def test_all_that_is_kept_is_listed_with_its_folders(sandbox):
+    assert await ask(sandbox, "GET", "/v2/userdata") == []
+    await ask(sandbox, "POST", "/userdata/workflows%2Fsub%2Fb.json", json=WORKFLOW)
+    await ask(sandbox, "POST", "/userdata/a.json", data=b"1")
+    whole = await ask(sandbox, "GET", "/v2/userdata")
+    assert [(one["type"], one["name"], one["path"]) for one in whole] == [
+        ("directory", "sub", "workflows/sub"),
+        ("directory", "workflows", "workflows"),
+        ("file", "a.json", "a.json"),
+        ("file", "b.json", "workflows/sub/b.json"),
+    ]
+    assert whole[2]["size"] == 1
+    assert await ask(sandbox, "GET", "/v2/userdata?path=workflows%2Fsub") == [whole[3]]
+    await ask(sandbox, "GET", "/v2/userdata?path=nowhere", 404)
+    await ask(sandbox, "GET", "/v2/userdata?path=..", 400)
+
+
 @pytest.mark.parametrize(
     "name", ["..%2Fa.json", "..%5Ca.json", "%252e%252e%252fa.json", "%2Fetc%2Fhosts", "a%00b"]
 )

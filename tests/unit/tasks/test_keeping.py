@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import hashlib
 import os
+import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,7 +21,8 @@ from backplane.tasks.store.trouble import StoreError
 from backplane.tasks.trash import Trash
 from stores import SUCCEEDED, Rig, claimed
 
-IMAGE = Output("9", "image", "images", "image/png", "a.png", "", "output")
+CAT = hashlib.sha256(b"cat").hexdigest()
+IMAGE = Output("9", "image", "images", "image/png", "a.png", "", "output", size=3, sha256=CAT)
 UPLOAD = replace(IMAGE, type="input")
 TEXT = Output("9", "text", "text", "text/plain", value="x")
 
@@ -123,6 +126,16 @@ async def test_a_file_that_cannot_be_moved_stays_and_the_reason_is_told(rig, mon
     assert await marks(rig) == {}
 
 
+@pytest.mark.parametrize("other", [b"a dog", b"dog"])
+async def test_a_later_file_of_the_same_name_is_left_alone(rig, other):
+    """ComfyUI gives a name again when the file before is gone."""
+    rig.image.write_bytes(other)
+    with pytest.raises(ApiError) as told:
+        await rig.keeping.delete(rig.id, 0)
+    assert told.value.code == "OUTPUT_CHANGED"
+    assert (rig.image.read_bytes(), trashed(rig), await marks(rig)) == (other, [], {})
+
+
 async def test_a_file_that_is_gone_already_counts_as_deleted_and_cannot_come_back(rig):
     rig.image.unlink()
     await rig.keeping.delete(rig.id, 0)
@@ -130,6 +143,49 @@ async def test_a_file_that_is_gone_already_counts_as_deleted_and_cannot_come_bac
     with pytest.raises(ApiError) as told:
         await rig.keeping.restore(rig.id, 0)
     assert told.value.code == "OUTPUT_NOT_FOUND"
+
+
+async def test_what_was_moved_before_the_process_ended_can_be_deleted_and_restored(rig, monkeypatch):
+    """The file is in the trash, and nothing more was written down."""
+
+    async def ended(*_args):
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.keeping, "_marked", ended)
+        gone = asyncio.create_task(rig.keeping.delete(rig.id, 0))
+        while not trashed(rig) or rig.image.exists():
+            await asyncio.sleep(0.01)
+        [moving] = rig.keeping._moving
+        patched.setattr(rig.keeping, "_undo_discard", lambda *_args: None)
+        moving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+    assert (await marks(rig))[0].deleted_at is None
+    await rig.keeping.delete(rig.id, 0)
+    assert (await marks(rig))[0].trashed in trashed(rig)
+    assert (await rig.keeping.restore(rig.id, 0))["deleted"] is False
+    assert rig.image.read_bytes() == b"cat"
+
+
+async def test_a_deletion_whose_client_went_away_is_done_to_its_end(rig, monkeypatch):
+    put, begun, on = rig.keeping._trash.put, asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(path, name):
+        loop.call_soon_threadsafe(begun.set)
+        assert on.wait(10)
+        put(path, name)
+
+    monkeypatch.setattr(rig.keeping._trash, "put", slow)
+    asked = asyncio.create_task(rig.keeping.delete(rig.id, 0))
+    await begun.wait()
+    asked.cancel()
+    await asyncio.sleep(0)
+    on.set()
+    await rig.keeping.stop()
+    assert (await marks(rig))[0].trashed in trashed(rig)
+    assert (await rig.keeping.restore(rig.id, 0))["deleted"] is False
 
 
 @pytest.mark.parametrize("place", [1, 2])

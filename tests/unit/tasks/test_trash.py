@@ -49,6 +49,12 @@ def disk(request, monkeypatch):
         monkeypatch.setattr(Path, "replace", refused)
 
 
+def put(trash, path):
+    name = trash.name(path.name)
+    trash.put(path, name)
+    return name
+
+
 def names(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
@@ -56,7 +62,7 @@ def names(folder):
 @pytest.mark.usefixtures("disk")
 def test_a_file_goes_and_comes_back_as_it_was(trash, image, tmp_path):
     os.utime(image, (1e9, 1e9))
-    name = trash.put(image)
+    name = put(trash, image)
     assert not image.exists()
     assert names(tmp_path) == [name]
     assert name.endswith(".png")
@@ -68,7 +74,7 @@ def test_a_file_goes_and_comes_back_as_it_was(trash, image, tmp_path):
 
 @pytest.mark.usefixtures("disk")
 def test_no_file_that_took_its_name_is_overwritten(trash, image):
-    first, image_again = trash.put(image), image
+    first, image_again = put(trash, image), image
     image_again.write_bytes(b"dog")
     assert trash.take(first, image) == image.with_name("cat_00001_ (1).png")
     assert image.read_bytes() == b"dog"
@@ -76,15 +82,15 @@ def test_no_file_that_took_its_name_is_overwritten(trash, image):
 
 
 def test_a_folder_that_went_meanwhile_is_made_again(trash, image):
-    name = trash.put(image)
+    name = put(trash, image)
     image.parent.rmdir()
     assert trash.take(name, image) == image
 
 
 def test_two_files_of_one_name_are_two(trash, image, tmp_path):
-    first = trash.put(image)
+    first = put(trash, image)
     image.write_bytes(b"dog")
-    second = trash.put(image)
+    second = put(trash, image)
     assert first != second
     trash.take(first, tmp_path / "1")
     trash.take(second, tmp_path / "2")
@@ -114,7 +120,7 @@ def test_a_move_that_fails_leaves_the_file_and_nothing_else(image, tmp_path, mon
 
 @pytest.mark.parametrize("name", ["", "../output/sub/cat_00001_.png", "1800000000-" + "0" * 32 + ".png", "x"])
 def test_only_what_is_in_the_trash_comes_back(trash, image, name, tmp_path):
-    trash.put(image)
+    put(trash, image)
     with pytest.raises(FileNotFoundError):
         trash.take(name, tmp_path / "back.png")
 
@@ -123,14 +129,14 @@ def test_strange_endings_are_left_out(trash, tmp_path):
     for name in ("no ending", "a.", "b.tar gz", ".png", "c." + "x" * 40):
         path = tmp_path / name
         path.write_bytes(b"1")
-        assert trash.take(trash.put(path), path) == path
+        assert trash.take(put(trash, path), path) == path
 
 
 def test_what_has_been_there_too_long_goes_and_nothing_else(trash, image, clock, tmp_path):
-    old = trash.put(image)
+    old = put(trash, image)
     clock.at += 2 * DAY
     image.write_bytes(b"dog")
-    young = trash.put(image)
+    young = put(trash, image)
     foreign = tmp_path / "state" / "trash" / "notes.txt"
     foreign.write_text("mine", encoding="utf-8")
     assert trash.empty() == 0
@@ -143,7 +149,7 @@ def test_what_has_been_there_too_long_goes_and_nothing_else(trash, image, clock,
 
 def test_a_trash_without_days_is_never_emptied(image, clock, tmp_path):
     trash = Trash(tmp_path / "trash", days=0, clock=clock)
-    name = trash.put(image)
+    name = put(trash, image)
     clock.at += 10_000 * DAY
     assert trash.empty() == 0
     assert trash.take(name, image) == image

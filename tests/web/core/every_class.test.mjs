@@ -88,7 +88,7 @@ const REAL = [
   [{ class_type: "CustomCombo", inputs: { choice: "b", index: 1, option1: "a", option2: "b", option3: "" } }, { choice: "text", option1: "text", index: "raw" }],
   [{ class_type: "SaveGLB", inputs: { filename_prefix: "mesh/x", image: "", mesh: ["9", 0] } }, { filename_prefix: "text", image: "text" }],
   [{ class_type: "Load3D", inputs: { clear: "clear", width: 64, height: 64, image: { camera_info: { far: 1 }, model_3d_info: [] }, model_file: "toy.glb", "upload 3d model": "x" } }, { image: "raw", width: "int", "upload 3d model": "text" }],
-  [{ class_type: "BuildJsonPromptIdeogram", inputs: { color_palette: { __value__: ["#0a1628", "#ffffff"] }, background: "dark", element: ["9", 2] } }, { color_palette: "raw", background: "multiline" }],
+  [{ class_type: "BuildJsonPromptIdeogram", inputs: { color_palette: { __value__: ["#0a1628", "#ffffff"] }, background: "dark", element: ["9", 2] } }, { color_palette: "colors", background: "multiline" }],
   [{ class_type: "ResizeImageMaskNode", inputs: { input: ["8", 0], resize_type: "scale dimensions", "resize_type.crop": "center", "resize_type.width": 64, "resize_type.height": 64, scale_method: "lanczos" } }, { resize_type: "dynamic", "resize_type.crop": "segmented", "resize_type.width": "int" }],
   [{ class_type: "PreviewAny", inputs: { source: ["1", 0] } }, {}],
   [{ class_type: "EmptyImage", inputs: { width: 64, height: 64, batch_size: 1, color: 255 } }, { color: "color" }],

@@ -185,6 +185,13 @@ test("a number that means a color is one", () => {
   assert.equal(about({ type: "INT", display: "color" }, "much").kind, "raw");
 });
 
+test("a list of colors is one as long as all of it are texts", () => {
+  assert.equal(about({ type: "COLORS" }, { __value__: ["#fff", "red"] }).kind, "colors");
+  assert.equal(about({ type: "COLORS" }).kind, "colors");
+  assert.equal(about({ type: "COLORS" }, { __value__: ["#fff", 4] }).kind, "raw");
+  assert.equal(about({ type: "COLORS" }, "red").kind, "raw");
+});
+
 test("where nothing is set, there is what ComfyUI's page has", () => {
   assert.equal(about({ type: "INT", min: 5 }).value, 5);
   assert.equal(about({ type: "INT", min: -5, max: -1 }).value, -1);

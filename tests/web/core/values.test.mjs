@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clampValue, colored, drawSeed, hexOf, optionLabel, parseValue, unwrap, wrap } from "../../../web/app/core/fields.js";
+import { clampValue, colored, drawSeed, hexOf, optionLabel, parseValue, recolored, unwrap, wrap } from "../../../web/app/core/fields.js";
 
 const int = { kind: "int", min: 1, max: 10000, step: 1 };
 const float = { kind: "float", min: 0, max: 100, step: 0.1, digits: 2 };
@@ -87,4 +87,10 @@ test("a drawn seed is one that every node accepts", () => {
   }
   assert.ok(drawSeed({ min: -10, max: 0 }) === 0);
   assert.equal(drawSeed({ min: 2 ** 40, max: 2 ** 50 }), 2 ** 40);
+});
+
+test("a list of colors changes one by one, and what shines through stays", () => {
+  assert.deepEqual(recolored(["#000000", "#11111180"], 1, "#ff8800"), ["#000000", "#ff880080"]);
+  assert.deepEqual(recolored([], 0, "#ff8800"), ["#ff8800"]);
+  assert.deepEqual(recolored(["#000000", "#111111"], 0, null), ["#111111"]);
 });

@@ -85,3 +85,33 @@ test("where both tabs changed it, neither is written over the other", async () =
   store.undo();
   assert.equal(steps(), 20);
 });
+
+test("an edit is there although the device stopped before its steps were written, or before the draft was", async () => {
+  const id = /** @type {string} */ (draft.value?.id);
+  store.setValue("3", "steps", 21);
+  await saveNow();
+  const [record, past] = [await db.load(`drafts/${id}`), await db.load(`kv/history:${id}`)];
+  const at = (/** @type {number} */ count) => ({ 3: { class_type: "KSampler", inputs: { seed: 7, steps: count } } });
+  await db.save(`drafts/${id}`, { ...record, graph: at(22), updated_at: record.updated_at + 5 });
+  await store.openSaved(id);
+  assert.equal(steps(), 22);
+  store.undo();
+  assert.equal(steps(), 21);
+  await saveNow();
+  await db.save(`drafts/${id}`, { ...record, graph: at(20), updated_at: record.updated_at - 5 });
+  await db.save(`kv/history:${id}`, past);
+  await store.openSaved(id);
+  assert.equal(steps(), 21);
+});
+
+test("a draft that is open is not cleared away for being old", async () => {
+  const id = /** @type {string} */ (draft.value?.id);
+  const record = await db.load(`drafts/${id}`);
+  await db.save(`drafts/${id}`, { ...record, updated_at: 1 });
+  for (let at = 0; at < 205; at += 1) await db.save(`drafts/many-${at}`, { ...record, id: `many-${at}`, updated_at: 1000 + at });
+  await loadDrafts();
+  assert.equal(draft.value?.id, id);
+  assert.ok(await db.load(`drafts/${id}`));
+  assert.equal(await db.load("drafts/many-0"), undefined);
+  for (let at = 0; at < 205; at += 1) await db.drop(`drafts/many-${at}`);
+});

@@ -90,6 +90,13 @@ test("settings are kept, and language and key take effect", () => {
   store.saveSettings({ language: "en", hostLocale: "" });
 });
 
+test("what another tab chose is not written over", () => {
+  stored.set("backplane.settings", JSON.stringify({ ...store.settings.value, apiKey: "theirs" }));
+  store.saveSettings({ hostLocale: "zh" });
+  assert.deepEqual([JSON.parse(stored.get("backplane.settings")).apiKey, store.settings.value.hostLocale], ["theirs", "zh"]);
+  store.saveSettings({ apiKey: "", hostLocale: "" });
+});
+
 test("a value is set at once, steps in quick succession are one, and undo brings the same back", async () => {
   const before = graph();
   await store.setParam("3", "steps", 21);
@@ -187,6 +194,17 @@ test("a patch of a draft that was left changes nothing of the next one", async (
   assert.deepEqual(graph(), {});
 });
 
+test("a patch that waits for another is not done to a draft that was opened meanwhile", async () => {
+  const asked = serve({
+    "POST /ext/workflow/patch": (given) => {
+      store.openDraft({ name: "Other", graph: structuredClone(GRAPH) });
+      return engine((old) => old, [])(given);
+    },
+  });
+  assert.deepEqual(await Promise.all([store.patch([{ op: "a" }]), store.patch([{ op: "b" }])]), [null, null]);
+  assert.equal(asked.filter(({ path }) => path.endsWith("/patch")).length, 1);
+});
+
 test("after something was removed a toast takes it back, until the next edit", async () => {
   const remove = [{ op: 0, kind: "node_removed", node_id: "9", class_type: "Resize" }];
   serve({ "POST /ext/workflow/patch": engine(({ 9: _, ...rest }) => rest, remove) });
@@ -214,7 +232,6 @@ test("offline, values can be set, and structure says why not", async () => {
   });
   await assert.rejects(store.patch([{ op: "add_node" }]), { code: "OFFLINE" });
   assert.equal(store.online.value, false);
-  assert.equal(store.whyNoEdit.value, "edit.offline");
   assert.equal(store.whyNoRun.value, "run.offline");
   await store.setParam("3", "steps", 3);
   assert.equal(graph()["3"].inputs.steps, 3);
@@ -279,6 +296,24 @@ test("a run is sent once, with what was tapped, and its seed is turned after it"
   assert.equal(store.running.value, null);
 });
 
+test("who taps Run again after no answer came means the same run", async () => {
+  const ids = new Map();
+  let broken = true;
+  const asked = fakeFetch(({ path, headers }) => {
+    if (path === "/ext/workflow/validate") return GOOD;
+    if (path === "/ext/live") return {};
+    const key = headers.get("Idempotency-Key");
+    if (!ids.has(key)) ids.set(key, `run-${ids.size}`);
+    if (broken) throw new TypeError("the answer did not come");
+    return { id: ids.get(key), kind: "prompt", status: "queued", metadata: {} };
+  });
+  await assert.rejects(store.run(), { code: "CONNECTION_LOST" });
+  broken = false;
+  assert.equal((await store.run())?.id, "run-0");
+  assert.equal((await store.run())?.id, "run-1", "an answered one is over");
+  assert.ok(asked.length > 5);
+});
+
 test("seeds are turned as the user chose", async () => {
   const send = { "POST /ext/tasks": () => ({ id: "t-2", kind: "prompt", status: "queued", metadata: {} }) };
   serve(send);
@@ -291,6 +326,18 @@ test("seeds are turned as the user chose", async () => {
   store.setSeedMode("3", "seed", "decrement");
   await store.run();
   assert.equal(graph()["3"].inputs.seed, 7);
+});
+
+test("a model that came, or a node class, has the workflow judged again", async () => {
+  serve({ "POST /ext/workflow/validate": () => ({ ...GOOD, valid: false, findings: [finding({ code: "MODEL_FILE_MISSING" })] }) });
+  await store.validate();
+  assert.equal(findings.value.length, 1);
+  serve({});
+  store.models.value = { checkpoints: ["new.safetensors"] };
+  await until(() => findings.value.length === 0);
+  const asked = serve({});
+  store.catalog.value = new Map(store.catalog.value);
+  await until(() => asked.some(({ path }) => path === "/ext/workflow/validate"));
 });
 
 test("a workflow that would not run is not sent, and shows why", async () => {

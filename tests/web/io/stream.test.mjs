@@ -130,3 +130,13 @@ test("a phone that wakes up does not wait for the next try", async () => {
   Reflect.deleteProperty(globalThis, "document");
   Reflect.deleteProperty(globalThis, "window");
 });
+
+test("of a long queue as many are polled as can be asked for, and no other counts as gone", async () => {
+  const ids = Array.from({ length: 250 }, (_, at) => `t${at}`);
+  const { events } = following(({ path }) => {
+    if (path === "/ext/events") throw new TypeError("no streams here");
+    return path === "/ext/queue" ? { paused: false, length: 250 } : { items: [], next_cursor: null };
+  }, ids);
+  await until(() => events.length, 5000);
+  assert.deepEqual(events[0].data.asked, ids.slice(0, 200));
+});

@@ -90,6 +90,7 @@ test("the server's files come first; without it the kept page begins, and goes o
   assert.equal(await textOf(await one.get("./?link=x", { mode: "navigate", client: "b" })), " of 1");
   const before = one.net.asked.length;
   assert.equal(await textOf(await one.get("main.js", { client: "b" })), "main.js of 1");
+  assert.equal(await textOf(await one.get("@0123456789ab/main.js", { client: "b" })), "main.js of 1", "kept without its release");
   assert.equal(one.net.asked.length, before);
   assert.equal(await textOf(await one.get("main.js", { client: "a" })), "main.js of 1");
 });
@@ -115,5 +116,5 @@ test("a file that changed without a new version brings the whole anew, never a m
 test("what is the server's own is not touched", async () => {
   const one = browser();
   await one.fire("install");
-  for (const path of ["../models", "/view?filename=a.png", "nothing.js"]) assert.equal(await one.get(path), null);
+  for (const path of ["../models", "/view?filename=a.png", "nothing.js", "@0123456789ab/nothing.js"]) assert.equal(await one.get(path), null);
 });

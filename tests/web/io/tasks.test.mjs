@@ -87,17 +87,6 @@ test("when the queue moves, the places of what waits are read", async () => {
   await until(() => tasks.value.get("q")?.queue_position === 2);
 });
 
-test("a queued task is put before all others", async () => {
-  tasks.value = new Map([
-    ["a", task("a", "queued", { priority: 4 })],
-    ["b", task("b", "queued", { priority: 0 })],
-    ["c", task("c", "running", { priority: 9 })],
-  ]);
-  const sent = fakeFetch(({ method, body }) => (method === "PATCH" ? task("b", "queued", { priority: body.priority }) : { items: [] }));
-  await store.prioritise("b");
-  assert.deepEqual(sent[0].body, { priority: 5 });
-});
-
 test("downloads are begun, held and gone on with as tasks", async () => {
   const sent = fakeFetch(({ path }) => {
     if (path === "/ext/models/download") return { status: "queued", task_id: "dl-9", task: task("dl-9", "queued", { download: { phase: "queued" } }) };

@@ -16,7 +16,7 @@ import { grownNames, LINKED, labelOf, variantOf } from "./names.js";
 import { optionLabel, unwrap } from "./values.js";
 
 export { ports } from "./ports.js";
-export { clampValue, colored, drawSeed, hexOf, optionLabel, parseValue, unwrap, wrap } from "./values.js";
+export { clampValue, colored, drawSeed, hexOf, optionLabel, parseValue, recolored, unwrap, wrap } from "./values.js";
 
 /** As many options as fit beside each other on a phone, if their names are short. */
 const SEGMENTS = 5;
@@ -166,6 +166,7 @@ function kindOf(param, field) {
   const { value } = field;
   if (param.variants) return "dynamic";
   if (field.multiple) return value === undefined || Array.isArray(value) ? "picker" : "raw";
+  if (param.type === "COLORS" && (value ?? []).every?.((/** @type {any} */ one) => typeof one === "string")) return "colors";
   if (value !== null && typeof value === "object" && !field.options?.length) return "raw";
   if (param.upload) return param.upload;
   switch (param.type) {

@@ -116,7 +116,7 @@
 
 /**
  * @typedef {"int" | "float" | "seed" | "switch" | "segmented" | "picker" | "model" | "text" | "multiline"
- *   | "color" | "image" | "audio" | "video" | "file" | "dynamic" | "linked" | "raw"} FieldKind
+ *   | "color" | "colors" | "image" | "audio" | "video" | "file" | "dynamic" | "linked" | "raw"} FieldKind
  */
 
 /**

@@ -127,6 +127,19 @@ export function colored(field, hex) {
   return typeof field.value === "string" && /^#[0-9a-f]{8}$/i.test(field.value) ? hex + field.value.slice(7) : hex;
 }
 
+/**
+ * A list of colours with one of them changed, added at the end, or taken out.
+ * @param {readonly string[]} list
+ * @param {number} at
+ * @param {string | null} hex `#rrggbb`; null takes it out.
+ * @returns {string[]}
+ */
+export function recolored(list, at, hex) {
+  if (hex === null) return list.filter((_, n) => n !== at);
+  const made = String(colored(/** @type {Field} */ ({ value: list[at] }), hex));
+  return at < list.length ? list.map((one, n) => (n === at ? made : one)) : [...list, made];
+}
+
 /** More decimals than any node means; fewer than the noise of adding 0.1 ten times. */
 const MOST_DECIMALS = 6;
 

@@ -5,6 +5,7 @@
  * server answers nothing else either, and else `CONNECTION_LOST`: that one request may or may not have arrived.
  */
 import { parseExact } from "../core/exact.js";
+import { home } from "./home.js";
 
 /** Before a connection that broke is tried again. */
 const AGAIN_MS = 300;
@@ -17,7 +18,7 @@ const QUESTIONS = /\/ext\/(workflow\/(validate|patch|convert|requirements)|model
 const GATEWAY = new Set([502, 503, 504]);
 
 /** Where `/ext` begins: "" or a prefix such as "/api" or "/comfy". The app's own address tells. */
-let root = /^https?:/.test(import.meta.url) ? new URL("../../..", import.meta.url).pathname.replace(/\/$/, "") : "";
+let root = home.protocol.startsWith("http") ? new URL("../..", home).pathname.replace(/\/$/, "") : "";
 
 let apiKey = "";
 let skewMs = 0;

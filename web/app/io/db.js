@@ -4,7 +4,7 @@
  * Where IndexedDB is refused (some private windows), memory takes its place, and `kept()` says so: then
  * nothing survives a reload, and the app tells.
  */
-import { createStore, del, entries, get, keys } from "../vendor/preact.js";
+import { clear, createStore, del, entries, get, keys } from "../vendor/preact.js";
 import { base } from "./api.js";
 
 /** @typedef {"drafts" | "kv" | "cache"} StoreName */
@@ -29,6 +29,28 @@ function store(name) {
   return opened[name];
 }
 
+/** Errors of what was to be kept, not of the store: a full disk, or a value that cannot be stored. Another may fit. */
+const NOT_THE_STORE = new Set(["QuotaExceededError", "DataCloneError"]);
+/** Browsers have been seen that never answer whether a store can be opened: without an end the app would not start. */
+const OPEN_MS = 5000;
+
+/**
+ * @template T
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ */
+function answered(work) {
+  /** @type {ReturnType<typeof setTimeout>} */
+  let timer;
+  const late = new Promise((_, refuse) => {
+    timer = setTimeout(() => refuse(new DOMException("no answer", "TimeoutError")), OPEN_MS);
+  });
+  return Promise.race([work, /** @type {Promise<never>} */ (late)]).finally(() => clearTimeout(timer));
+}
+
+/** What has answered once is not doubted again: a large value on a slow phone takes its time. */
+let proven = false;
+
 /**
  * @template T
  * @param {() => Promise<T>} work
@@ -36,19 +58,24 @@ function store(name) {
  * @returns {Promise<T>}
  */
 async function guarded(work, instead) {
-  if (!works || typeof indexedDB === "undefined") {
-    works = false;
-    return instead();
+  if (typeof indexedDB === "undefined") works = false;
+  for (let tries = 0; works; tries += 1) {
+    try {
+      const done = await (proven ? work() : answered(work()));
+      proven = true;
+      return done;
+    } catch (error) {
+      const name = error instanceof DOMException ? error.name : "";
+      if (NOT_THE_STORE.has(name)) throw error;
+      if (tries || name === "TimeoutError") {
+        works = false;
+        console.warn("IndexedDB cannot be used:", error);
+      }
+      // A phone that slept may have lost its connections to the stores: opened anew, they are as they were.
+      for (const one of Object.keys(opened)) delete opened[one];
+    }
   }
-  try {
-    return await work();
-  } catch (error) {
-    // Once a write failed for want of room, the next may fit; only a store that cannot be opened is given up.
-    if (error instanceof DOMException && error.name === "QuotaExceededError") throw error;
-    works = false;
-    console.warn("IndexedDB cannot be used:", error);
-    return instead();
-  }
+  return instead();
 }
 
 /** Whether what is saved survives a reload. */
@@ -71,7 +98,8 @@ function written(into, key, value) {
   return new Promise((resolve, reject) => {
     const { transaction } = into;
     transaction.oncomplete = () => resolve();
-    transaction.onabort = transaction.onerror = () => reject(transaction.error);
+    // An error of the request comes first, without the transaction's reason, and always ends so.
+    transaction.onabort = () => reject(transaction.error);
     into.put(value, key);
     transaction.commit?.();
   });
@@ -92,6 +120,14 @@ export async function drop(name) {
   await guarded(
     () => del(key, store(where)),
     () => void memory.delete(`${where}/${key}`),
+  );
+}
+
+/** Gives up what the server can tell again, so that there is room for work. @returns {Promise<void>} */
+export async function makeRoom() {
+  await guarded(
+    () => clear(store("cache")),
+    () => undefined,
   );
 }
 

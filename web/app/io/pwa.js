@@ -3,6 +3,7 @@
  * http in a LAN there is neither, and Settings explains how to get there.
  */
 import { signal } from "../vendor/preact.js";
+import { home } from "./home.js";
 
 /**
  * `insecure`: not possible at this address. `ready`: `install()` asks the browser. `manual`: by the browser's own
@@ -62,7 +63,7 @@ export function followInstall() {
 async function register() {
   const workers = navigator.serviceWorker;
   try {
-    const made = await workers.register(new URL("../sw.js", import.meta.url), { updateViaCache: "none" });
+    const made = await workers.register(new URL("sw.js", home), { updateViaCache: "none" });
     registered = made;
     void workers.ready.then(() => {
       startsAlone.value = "kept";
@@ -81,8 +82,12 @@ async function register() {
         if (next.state === "installed" && workers.controller) offerUpdate(next);
       });
     });
+    let controlled = workers.controller !== null;
     workers.addEventListener("controllerchange", () => {
       if (updating) location.reload();
+      // Another tab took the new version: the files of this one's are no longer kept.
+      else if (controlled) updateReady.value = true;
+      controlled = true;
     });
   } catch (error) {
     // A certificate that the device does not trust, for one: the app works, but for a start without the server.
@@ -114,7 +119,8 @@ function offerUpdate(worker) {
 /** Takes the new version, and starts the app anew with it. */
 export function applyUpdate() {
   updating = true;
-  if (waiting) waiting.postMessage({ type: "skipWaiting" });
+  // Another tab may have taken it already.
+  if (waiting?.state === "installed") waiting.postMessage({ type: "skipWaiting" });
   else location.reload();
 }
 

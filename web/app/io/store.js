@@ -4,7 +4,8 @@
  * Actions that ask the server throw ApiError; `toastError` and `told` say it in the user's language.
  */
 export { serverNow, ApiError } from "./api.js";
-export { boot, onSession } from "./store/boot.js";
+export { arrivals } from "./store/arrivals.js";
+export { boot } from "./store/boot.js";
 export { catalogFault, loadCatalog, loadServer, refreshModels } from "./store/catalog.js";
 export { showRefusal, validate } from "./store/checks.js";
 export {
@@ -25,7 +26,7 @@ export {
   undo,
   view,
 } from "./store/draft.js";
-export { patch, setParam, whyNoEdit } from "./store/edits.js";
+export { patch, setParam } from "./store/edits.js";
 export { canRedo, canUndo } from "./store/past.js";
 export { keepPresets, loadPresets, presets } from "./store/presets.js";
 export { back, followRoute, go, parseRoute, pushBack, route } from "./store/route.js";
@@ -67,7 +68,6 @@ export {
   openTask,
   pause,
   pauseQueue,
-  prioritise,
   resume,
   resumeQueue,
   retry,

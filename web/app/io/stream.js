@@ -18,6 +18,8 @@ const PAUSES_MS = [500, 1000, 2000, 4000, 8000, 15_000];
 const POLL_MS = 2500;
 /** Between polls of a server that does not answer. */
 const POLL_LOST_MS = 10_000;
+/** The server's limit of `ids`. */
+const MOST_IDS = 200;
 /** Streams that failed one after another before tasks are polled. */
 const FAILURES = 2;
 
@@ -102,10 +104,10 @@ export function follow(onEvent, onState, { ids = () => [] } = {}) {
 
   /** @returns {Promise<boolean>} Whether the server answered. */
   async function poll() {
-    const wanted = ids();
+    const wanted = ids().slice(0, MOST_IDS);
     try {
       const [list, queue] = await Promise.all([
-        wanted.length ? api.get(`/ext/tasks?ids=${wanted.slice(0, 200).map(encodeURIComponent).join(",")}`) : api.get("/ext/tasks?limit=20"),
+        wanted.length ? api.get(`/ext/tasks?ids=${wanted.map(encodeURIComponent).join(",")}`) : api.get("/ext/tasks?limit=20"),
         api.get("/ext/queue"),
       ]);
       if (stopped || !polling) return true;

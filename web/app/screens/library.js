@@ -3,13 +3,13 @@ import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { filter } from "../core/search.js";
 import { draft, drafts, go, locale, online, openDraft, server, t } from "../io/store.js";
 import { Button, Chip, Empty, SearchBox, Skeleton } from "../ui/basics.js";
+import { aboutFor, titleFor } from "../ui/titles.js";
 import { DraftRow } from "./library/drafts.js";
 import { exportFile, saveToServer } from "./library/keep.js";
 import { importFile, loadRecent, opening, recent } from "./library/open.js";
 import { ComfyRow, DesktopRow, RecentRow, ServerRow, TemplateRow } from "./library/rows.js";
 import { loadComfy, loadShelf, loadShelves, shelves } from "./library/state.js";
 import { Problem } from "./models/problem.js";
-import { aboutFor, titleFor } from "./library/words.js";
 
 /** @typedef {import("./library/state.js").ShelfName} ShelfName */
 /** @typedef {{id: string, title: string, items: any[], row: any, textOf: (item: any) => string, keyOf: (item: any) => string, prop: string, shelf?: ShelfName, empty?: string}} Group */

@@ -14,8 +14,8 @@ function Language() {
   return html`<${Segmented} label=${t("settings.language")} value=${language === "qps" ? "auto" : language} onChange=${(/** @type {any} */ value) => saveSettings({ language: value })}
     options=${[
       { value: "auto", label: t("settings.auto") },
-      { value: "en", label: "English" },
-      { value: "zh", label: "简体中文" },
+      { value: "en", label: "English", lang: "en" },
+      { value: "zh", label: "简体中文", lang: "zh-CN" },
     ]} />`;
 }
 

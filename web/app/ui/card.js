@@ -24,7 +24,6 @@ export function Dot({ type }) {
 export function PortChip({ type, name, direction = "out", target, count = 1, missing, onClick, onLong, ...rest }) {
   const shown = name && name.toUpperCase() !== type ? name : type;
   const where = count > 1 ? t("port.nodes", { count }) : target;
-  const text = where ? (direction === "out" ? `${shown} → ${where}` : `${shown} ← ${where}`) : shown;
   const said = !where ? t("port.free", { name: shown }) : t(direction === "out" ? "port.leads_to" : "port.comes_from", { name: shown, node: where });
   return html`<button
     type="button"
@@ -39,7 +38,10 @@ export function PortChip({ type, name, direction = "out", target, count = 1, mis
       onLong();
     })}
     ...${rest}
-  ><${Dot} type=${type} /><span class="chip-text">${text}</span></button>`;
+  >
+    <${Dot} type=${type} />
+    <span class="chip-text"><span class="port-name">${shown}</span>${where && html` <span class="port-far">${direction === "out" ? "→" : "←"} ${where}</span>`}</span>
+  </button>`;
 }
 
 /**

@@ -5,7 +5,7 @@ import { t } from "../io/store.js";
 import { useAbout } from "./about.js";
 import { Button, IconButton, Segmented, Switch } from "./basics.js";
 import { FindingLine } from "./card.js";
-import { ColorField } from "./colorfield.js";
+import { ColorField, ColorsField } from "./colorfield.js";
 import { Icon } from "./icons.js";
 import { FileField } from "./imagefield.js";
 import { ModelField } from "./modelpicker.js";
@@ -68,6 +68,7 @@ const KINDS = {
   text: { editor: TextField, label: true },
   multiline: { editor: MultilineField, label: true },
   color: { editor: ColorField, label: true },
+  colors: { editor: ColorsField, label: true },
   image: { editor: FileField, label: true },
   audio: { editor: FileField, label: true },
   video: { editor: FileField, label: true },

@@ -72,9 +72,6 @@ const PATHS = {
   sort: "M3 16l4 4 4-4M7 20V4M21 8l-4-4-4 4M17 4v16",
 };
 
-/** Every name that Icon takes. */
-export const iconNames = Object.keys(PATHS);
-
 /**
  * A decorative icon: what it means stands in the text or label beside it.
  * @param {{name: string, size?: number}} props

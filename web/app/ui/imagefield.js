@@ -17,7 +17,7 @@ const PAGE = 60;
 const uploaded = signal([]);
 
 /** Where a file of ComfyUI's input folder can be looked at. @param {string} value such as "sub/a.png" or "a.png [output]" */
-export function inputUrl(value) {
+function inputUrl(value) {
   const marked = /^(.*) \[(input|output|temp)\]$/.exec(value);
   const path = (marked ? marked[1] : value).replaceAll("\\", "/");
   const at = path.lastIndexOf("/");

@@ -74,7 +74,7 @@ function Several({ title, options, value, close }) {
 }
 
 /** @param {{title: string, options: any[], value: any[]}} given @returns {Promise<{value: any[]}|undefined>} */
-export function pickSeveral({ title, options, value }) {
+function pickSeveral({ title, options, value }) {
   return openSheet((close) => html`<${Several} title=${title} options=${options} value=${value} close=${close} />`);
 }
 

@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useRef } from "../vendor/preact.js";
 
 /** For how long a screen may grow before it is as long as when it was left. */
-const GROWS_MS = 1500;
+const GROWS_MS = 4000;
 
 /** How far each place was scrolled when it was left. @type {Map<string, number>} */
 const left = new Map();

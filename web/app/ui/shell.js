@@ -60,7 +60,7 @@ export function useTopbar(given, changes = []) {
 }
 
 /** The part of the work under way that is done, 0 to 1; null if nothing runs. */
-export const activity = computed(() => {
+const activity = computed(() => {
   const at = [...tasks.value.values()].filter((task) => task.status === "running" || task.status === "canceling");
   if (!at.length) return null;
   return at.reduce((sum, task) => sum + (task.progress ?? 0), 0) / at.length;
@@ -225,6 +225,11 @@ function useDocument() {
     const root = document.documentElement;
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
     else delete root.dataset.theme;
+    // The bar of the browser or of the phone has the page's colour, and that is by choice, not only by the system.
+    for (const meta of /** @type {NodeListOf<HTMLMetaElement>} */ (document.querySelectorAll('meta[name="theme-color"]'))) {
+      const { of } = meta.dataset;
+      meta.media = theme !== "light" && theme !== "dark" ? `(prefers-color-scheme: ${of})` : of === theme ? "all" : "not all";
+    }
     root.dataset.text = String(textSize ?? 100);
     root.lang = language === "zh" ? "zh-CN" : "en";
   }, [theme, textSize, language]);

@@ -5,9 +5,13 @@ import { Button } from "./basics.js";
 import { pickPreset } from "./presets.js";
 import { openSheet, Sheet } from "./sheet.js";
 
-/** @param {{title: string, value: string, close: (text?: string) => void}} props */
-function Editor({ title, value, close }) {
-  const [text, setText] = useState(value);
+/** @param {{title: string, value: string, onText: (text: string) => void, close: () => void}} props */
+function Editor({ title, value, onText, close }) {
+  const [text, show] = useState(value);
+  const setText = (/** @type {string} */ next) => {
+    show(next);
+    onText(next);
+  };
   const box = useRef(/** @type {HTMLTextAreaElement|null} */ (null));
   /** @param {(at: import("../core/prompts.js").Marked) => import("../core/prompts.js").Marked} edit */
   const change = (edit) => {
@@ -35,9 +39,14 @@ function Editor({ title, value, close }) {
     open
     tall
     title=${title}
-    onClose=${() => close(text)}
-    footer=${html`<${Button} onClick=${() => close()}>${t("field.discard")}<//>
-      <${Button} tone="primary" icon="check" onClick=${() => close(text)}>${t("ui.done")}<//>`}
+    onClose=${close}
+    footer=${html`<${Button}
+        onClick=${() => {
+          onText(value);
+          close();
+        }}
+      >${t("field.discard")}<//>
+      <${Button} tone="primary" icon="check" onClick=${close}>${t("ui.done")}<//>`}
   >
     <div class="row wrap" role="toolbar" aria-label=${t("field.text_tools")} onMouseDown=${keep}>
       <${Button} small icon="minus" onClick=${() => change((at) => weigh(at, -0.1))}>${t("field.weaker")}<//>
@@ -58,10 +67,9 @@ function Editor({ title, value, close }) {
 }
 
 /**
- * Edits a long text in the whole window.
- * @param {{title: string, value: string}} given
- * @returns {Promise<string|undefined>} undefined if the changes were thrown away
+ * Edits a long text in the whole window. Each change is told at once: a phone may throw the page away under it.
+ * @param {{title: string, value: string, onText: (text: string) => void}} given
  */
-export function editText({ title, value }) {
-  return openSheet((close) => html`<${Editor} title=${title} value=${value} close=${close} />`);
+export function editText(given) {
+  void openSheet((close) => html`<${Editor} ...${given} close=${() => close()} />`);
 }

@@ -51,10 +51,7 @@ export function MultilineField({ field, id, onChange, describedby, invalid }) {
 /** The buttons of a long text: its presets, and the whole window for it. @param {{field: Editor["field"], onChange: Editor["onChange"]}} props */
 export function TextTools({ field, onChange }) {
   const now = String(field.value ?? "");
-  const edit = async () => {
-    const text = await editText({ title: field.label, value: now });
-    if (text !== undefined) onChange(text);
-  };
+  const edit = () => editText({ title: field.label, value: now, onText: onChange });
   const add = async () => {
     const piece = await pickPreset(now);
     if (piece !== undefined) onChange(inserted(now, piece).text);

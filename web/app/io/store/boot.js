@@ -2,6 +2,7 @@
 import { effect } from "../../vendor/preact.js";
 import { check } from "../api.js";
 import { follow } from "../stream.js";
+import { idle } from "../idle.js";
 import { applyUpdate, followInstall, updateReady } from "../pwa.js";
 import { arrived } from "./arrivals.js";
 import { loadCatalog, loadKept, loadServer, modelsChanged, refreshModels, renamed } from "./catalog.js";
@@ -10,7 +11,7 @@ import { followFeel } from "./feel.js";
 import { followNames } from "./names.js";
 import { followRoute, go, route, sharedLink } from "./route.js";
 import { followLocale, loadTexts, locale } from "./settings.js";
-import { catalogState, lastReached, online, queue, server, stream, tasks } from "./state.js";
+import { catalogState, draft, lastReached, online, queue, server, stream, tasks } from "./state.js";
 import { openSession, queueMoved, reconcile, settle, told, unfinished } from "./tasks.js";
 import { toast, toastError } from "./toasts.js";
 import "./checks.js";
@@ -19,15 +20,6 @@ import "./checks.js";
 const FIRST_MS = 2500;
 /** Between two tries to reach a server that did not answer. */
 const AGAIN_MS = 4000;
-
-/** @type {Set<(data: any) => void>} */
-const sessionListeners = new Set();
-
-/** Tells of changes of sessions on the server: `{id, version, rev, etag, change}`. @param {(data: any) => void} listener @returns {() => void} */
-export function onSession(listener) {
-  sessionListeners.add(listener);
-  return () => void sessionListeners.delete(listener);
-}
 
 /** @type {Promise<void> | null} */
 let started = null;
@@ -43,7 +35,6 @@ async function start() {
   await Promise.all([loadTexts(locale.value).catch((error) => console.warn(error)), loadDrafts(), loadKept()].map(guarded));
   followLocale();
   followNames(renamed);
-  onSession(arrived);
   follow(onEvent, onState, { ids: unfinished });
   followInstall();
   followFeel();
@@ -81,7 +72,9 @@ async function ask() {
   if (asking) return;
   asking = true;
   try {
-    await Promise.allSettled([loadServer(), loadCatalog(), refreshModels()]);
+    // With nothing open the node classes can wait until the screen stands: they are as much as the whole app.
+    const classes = draft.value || catalogState.value === "ready" ? loadCatalog() : idle().then(loadCatalog);
+    await Promise.allSettled([loadServer(), classes, refreshModels()]);
   } finally {
     asking = false;
   }
@@ -145,5 +138,5 @@ function onEvent({ name, data }) {
     if (tasks.value.has(data.task_id)) told(data.task_id, "output", data);
   }
   else if (name === "model.changed") modelsChanged();
-  else if (name.startsWith("session.")) for (const listener of sessionListeners) listener(data);
+  else if (name.startsWith("session.")) void arrived(data);
 }

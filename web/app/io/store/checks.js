@@ -2,7 +2,7 @@
 import { batch } from "../../vendor/preact.js";
 import { api } from "../api.js";
 import { onEdit } from "./draft.js";
-import { draft, findings, online, valid, validation } from "./state.js";
+import { catalog, draft, findings, models, online, valid, validation } from "./state.js";
 
 /** @typedef {import("../../core/types.js").Verdict} Verdict */
 /** @typedef {import("../../core/types.js").Graph} Graph */
@@ -31,6 +31,15 @@ online.subscribe((reached) => {
     timer = setTimeout(() => void validate().catch(() => {}), WAIT_MS);
   }
 });
+
+/** Models or node classes came or went: what was missing may be there, and the other way round. */
+for (const known of [models, catalog])
+  known.subscribe(() => {
+    if (!judged || draft.value?.graph !== judged) return;
+    judged = null;
+    clearTimeout(timer);
+    timer = setTimeout(() => void validate().catch(() => {}), WAIT_MS);
+  });
 
 /**
  * Asks the server about the draft as it is now. An answer to an older one is dropped.

@@ -3,6 +3,7 @@
  * so that neither a reload nor a phone that threw the page away loses a step.
  */
 import { batch, signal } from "../../vendor/preact.js";
+import { same } from "../../core/graph.js";
 import { fresh, push, amend, undo as stepBack, redo as stepOn } from "../../core/history.js";
 import { randomId } from "../api.js";
 import * as db from "../db.js";
@@ -64,19 +65,39 @@ export async function saveNow() {
   const record = { id: now.id, name: now.name, source: now.source, graph: now.graph, seeds: seedModes.value, updated_at };
   enter(entryOf(record));
   try {
-    await Promise.all([
-      db.save(`drafts/${now.id}`, record),
-      db.save(`kv/history:${now.id}`, history.value),
-      db.save("kv/current", now.id),
-    ]);
-    here(now.id);
+    await written(record, { ...history.value, updated_at });
+    // Another may have been opened meanwhile.
+    if (draft.value?.id === now.id) here(now.id);
     tellTabs(entryOf(record));
-    if (!db.kept()) warn("draft.not_kept");
+    if (db.kept()) warned = false;
+    else warn("draft.not_kept");
   } catch (error) {
-    dirty = true;
+    dirty ||= draft.value?.id === now.id;
     warn("draft.no_room");
     console.warn(error);
   }
+}
+
+/**
+ * Where the device is full, what the server can tell again goes first, and then the steps back: the draft itself is small.
+ * @param {{id: string}} record
+ * @param {any} steps
+ */
+async function written(record, steps) {
+  // All at once: a page that goes away waits for nothing.
+  const [kept, past] = await Promise.allSettled([
+    db.save(`drafts/${record.id}`, record),
+    db.save(`kv/history:${record.id}`, steps),
+    db.save("kv/current", record.id),
+  ]);
+  if (kept.status === "fulfilled" && past.status === "fulfilled") return;
+  await db.makeRoom();
+  await db.save(`drafts/${record.id}`, record).catch(async () => {
+    await db.drop(`kv/history:${record.id}`);
+    await db.save(`drafts/${record.id}`, record);
+  });
+  await db.save("kv/current", record.id);
+  await db.save(`kv/history:${record.id}`, steps).catch(() => {});
 }
 
 /** @param {string} key */
@@ -142,8 +163,10 @@ export async function loadDrafts() {
   const opened = own !== null && (await openSaved(own));
   const current = opened ? null : await db.load("kv/current");
   if (current) await openSaved(current);
-  for (const { id } of drafts.value.slice(HISTORIES)) void db.drop(`kv/history:${id}`);
-  for (const { id } of drafts.value.slice(MOST_DRAFTS)) await deleteDraft(id);
+  /** @param {number} most */
+  const beyond = (most) => drafts.value.slice(most).filter(({ id }) => id !== draft.value?.id);
+  for (const { id } of beyond(HISTORIES)) void db.drop(`kv/history:${id}`);
+  for (const { id } of beyond(MOST_DRAFTS)) await deleteDraft(id);
 }
 
 /**
@@ -166,10 +189,23 @@ async function read(id) {
     [`drafts/${id}`, `kv/history:${id}`, `kv/ui:${id}`, `kv/ran:${id}`, `kv/view:${id}`].map((name) => db.load(name)),
   );
   if (!record) return null;
-  const past = steps?.steps?.[steps.at] ? steps : fresh(record.graph);
-  const graph = past.steps[past.at].graph;
+  const past = pastOf(record, steps);
+  const { graph } = past.steps[past.at];
   const made = { id, name: record.name, source: record.source, graph, ...(ui ? { ui } : {}) };
   return [made, past, record.seeds ?? {}, before ?? null, looks ?? {}];
+}
+
+/**
+ * Both are written side by side, and the device may have stopped between them: the later one has the last edit.
+ * @param {any} record
+ * @param {any} kept
+ * @returns {import("../../core/types.js").History}
+ */
+function pastOf(record, kept) {
+  if (!kept?.steps?.[kept.at]) return fresh(record.graph);
+  const { updated_at = 0, ...past } = kept;
+  const newer = record.updated_at > updated_at && !same(past.steps[past.at].graph, record.graph);
+  return newer ? push(past, record.graph, { at: record.updated_at }) : past;
 }
 
 /** @param {string} id @returns {Promise<boolean>} False if it is gone. */

@@ -1,5 +1,4 @@
 /** Structural edits: the server's patch engine does them on the workflow that is sent along; nothing is kept there. */
-import { computed } from "../../vendor/preact.js";
 import { setParam as setParamOp } from "../../core/ops.js";
 import { api, ApiError } from "../api.js";
 import { commit, onEdit, setValue, undo } from "./draft.js";
@@ -12,9 +11,6 @@ import { dismiss, toast } from "./toasts.js";
 
 /** How often a patch is done anew because the workflow changed under it: edits are typed, not streamed. */
 const TRIES = 8;
-
-/** Why structural edits are not possible now: the key of a text, or null. */
-export const whyNoEdit = computed(() => (online.value ? null : "edit.offline"));
 
 /** @type {Promise<unknown>} */
 let line = Promise.resolve();
@@ -37,7 +33,9 @@ onEdit(() => {
  */
 export function patch(ops, { dryRun = false, quiet = false, signal } = {}) {
   if (dryRun) return ask(ops, true, signal);
-  const turn = line.then(() => apply(ops, quiet, signal));
+  // Of the draft that is open now: where others wait before it, another may be by then.
+  const id = draft.value?.id;
+  const turn = line.then(() => apply(id, ops, quiet, signal));
   line = turn.catch(() => {});
   return turn;
 }
@@ -53,9 +51,9 @@ async function ask(ops, dryRun, signal) {
   return api.post("/ext/workflow/patch", body, { signal });
 }
 
-/** @param {Operation[]} ops @param {boolean} quiet @param {AbortSignal} [signal] @returns {Promise<PatchResult | null>} */
-async function apply(ops, quiet, signal) {
-  const id = draft.value?.id;
+/** @param {string | undefined} id @param {Operation[]} ops @param {boolean} quiet @param {AbortSignal} [signal] @returns {Promise<PatchResult | null>} */
+async function apply(id, ops, quiet, signal) {
+  if (draft.value?.id !== id) return null;
   patching.value = true;
   try {
     for (let tries = 0; tries < TRIES; tries += 1) {

@@ -60,20 +60,30 @@ export async function run({ outputs, inputs, priority } = {}) {
   }
 }
 
+/** Errors after which nobody knows whether the request arrived. */
+const UNANSWERED = new Set(["OFFLINE", "CONNECTION_LOST"]);
+/** What was sent last and not answered: whoever taps Run again means the same run. @type {{text: string, key: string} | null} */
+let unanswered = null;
+
 /** @param {Record<string, any>} body @param {Graph} graph @returns {Promise<Task | null>} */
 async function queued(body, graph) {
-  const key = randomId(16);
+  const text = JSON.stringify(body);
+  const key = unanswered?.text === text ? unanswered.key : randomId(16);
+  unanswered = { text, key };
   for (let tries = 1; ; tries += 1) {
     try {
       const task = await api.post("/ext/tasks", body, { key });
+      unanswered = null;
       take([task]);
       return task;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.code === "OFFLINE" && tries < TRIES) {
+      if (UNANSWERED.has(error.code)) {
+        if (tries === TRIES) throw error;
         await new Promise((done) => setTimeout(done, PAUSE_MS * tries));
         continue;
       }
+      unanswered = null;
       if (Array.isArray(error.details.findings)) {
         showRefusal(error, graph);
         if (findings.value.length) return null;

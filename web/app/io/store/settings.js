@@ -29,23 +29,23 @@ const DEFAULTS = {
   hostLocale: "",
 };
 
-/** Small, and needed before the first frame, so that the theme does not flash: hence not in IndexedDB. @returns {Settings} */
-function remembered() {
+/** Small, and needed before the first frame, so that the theme does not flash: hence not in IndexedDB. @returns {Partial<Settings>} */
+function kept() {
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    return { ...DEFAULTS, ...kept };
+    return JSON.parse(localStorage.getItem(KEY) ?? "{}");
   } catch {
-    return { ...DEFAULTS };
+    return {};
   }
 }
 
 /** @type {import("../../vendor/preact.js").Signal<Settings>} */
-export const settings = signal(remembered());
+export const settings = signal({ ...DEFAULTS, ...kept() });
 configure({ key: settings.value.apiKey });
 
 /** @param {Partial<Settings>} part */
 export function saveSettings(part) {
-  settings.value = { ...settings.value, ...part };
+  // What another tab chose meanwhile stays.
+  settings.value = { ...settings.value, ...kept(), ...part };
   configure({ key: settings.value.apiKey });
   try {
     localStorage.setItem(KEY, JSON.stringify(settings.value));

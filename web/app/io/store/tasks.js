@@ -3,7 +3,7 @@ import { batch, signal } from "../../vendor/preact.js";
 import { api, ApiError, randomId, serverNow } from "../api.js";
 import { merge, fold, stub } from "./fold.js";
 import { openDraft } from "./draft.js";
-import { FINISHED, queue, ran, tasks } from "./state.js";
+import { FINISHED, queue, ran, taskOrder, tasks } from "./state.js";
 import { t } from "./settings.js";
 
 /** @typedef {import("./fold.js").Task} Task */
@@ -85,8 +85,8 @@ export function settle(asked, items) {
   });
 }
 
-/** Ids of the tasks that are not over, as far as is known here. @returns {string[]} */
-export const unfinished = () => [...tasks.value.values()].filter((one) => !FINISHED.has(one.status)).map((one) => one.id);
+/** Ids of the tasks that are not over, as far as is known here; what runs first. @returns {string[]} */
+export const unfinished = () => taskOrder.value.filter((id) => !FINISHED.has(tasks.value.get(id)?.status ?? ""));
 
 /**
  * Takes in an event of the stream.
@@ -180,16 +180,6 @@ export async function retry(id, same = false) {
 export const pause = (id) => act(id, "pause");
 /** @param {string} id @returns {Promise<Task>} Of a download. Throws ApiError. */
 export const resume = (id) => act(id, "resume");
-
-/** Puts a queued task before all others. @param {string} id @returns {Promise<Task>} Throws ApiError. */
-export async function prioritise(id) {
-  const others = [...tasks.value.values()].filter((one) => one.status === "queued" && one.id !== id);
-  const highest = Math.max(0, ...others.map((one) => one.priority ?? 0));
-  const made = await api.patch(`/ext/tasks/${encodeURIComponent(id)}`, { priority: Math.min(1000, highest + 1) });
-  take([made]);
-  queueMoved();
-  return made;
-}
 
 /** Forgets a task that has ended; its files stay. @param {string} id @returns {Promise<void>} Throws ApiError. */
 export async function forget(id) {

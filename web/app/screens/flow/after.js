@@ -1,20 +1,30 @@
 /** The last run of the draft: what it does now, how it went, and what is different since. */
-import { html, useEffect, useState } from "../../vendor/preact.js";
+import { html, signal, useEffect, useState } from "../../vendor/preact.js";
 import { FINISHED, go, lastRun, loadTask, t } from "../../io/store.js";
 import { Bar, Button, IconButton } from "../../ui/basics.js";
 import { Timeline } from "../../ui/gantt.js";
 import { openSheet, Sheet } from "../../ui/sheet.js";
+import { Thumb } from "../../ui/thumb.js";
 import { cancel } from "../tasks/acts.js";
 import { duration, leftOf } from "../tasks/words.js";
 import { active, changed } from "./live.js";
 import { classNameOf, graph, jump, nameOf } from "./state.js";
 
 /** @typedef {import("../../core/types.js").Difference} Difference */
+/** @typedef {import("../../core/types.js").Task} Task */
 
-/** Shown while the draft's run waits or works. */
+/** The run whose end is to be told: it was seen at work, and its end was not put away yet. @type {import("../../vendor/preact.js").Signal<string | null>} */
+const watched = signal(null);
+
+/** Shown while the draft's run waits or works, and how it ended: nobody has to look for what came of it. */
 export function RunStrip() {
   const task = lastRun.value;
-  if (!task || !active.value) return null;
+  const on = active.value ? (task?.id ?? null) : null;
+  useEffect(() => {
+    if (on) watched.value = on;
+  }, [on]);
+  if (!task) return null;
+  if (!on) return watched.value === task.id && task.status !== "cancelled" ? html`<${Ended} task=${task} />` : null;
   const at = task.current?.find((id) => graph.value[id]);
   const node = at === undefined ? null : task.nodes?.[at];
   const steps = node?.max != null && node.max > 1 ? t("flow.state_step", { value: node.value ?? 0, max: node.max }) : "";
@@ -38,6 +48,31 @@ export function RunStrip() {
       <${IconButton} icon="stop" label=${t("flow.cancel_run")} disabled=${task.status === "canceling"} onClick=${() => cancel(task)} />
     </div>
     <${Bar} thin value=${task.status === "queued" ? 0 : (task.progress ?? 0)} label=${t("flow.progress")} />
+  </div>`;
+}
+
+/** How the run that was watched ended: its picture, or the node that failed. @param {{task: Task}} props */
+function Ended({ task }) {
+  const picture = (task.outputs ?? []).findLastIndex((output) => output.kind === "image");
+  const at = task.error?.node_id;
+  const node = at && graph.value[at] ? at : null;
+  const close = () => {
+    watched.value = null;
+  };
+  const look = () => {
+    close();
+    if (task.status === "failed" && node) jump(node);
+    else go(`/tasks/${task.id}`);
+  };
+  const text = task.status !== "failed" ? t("flow.ended_done") : node ? t("flow.ended_failed_at", { node: nameOf(node) }) : t("flow.ended_failed");
+  return html`<div class="run-strip" data-state=${task.status}>
+    <div class="row">
+      <button type="button" class="run-strip-text" onClick=${look}>
+        ${picture >= 0 && html`<${Thumb} task=${task} n=${picture} alt="" square width=${96} eager />`}
+        <span>${text}</span><span class="muted">${task.status === "failed" ? t("flow.ended_why") : t("flow.ended_look")}</span>
+      </button>
+      <${IconButton} icon="close" label=${t("flow.ended_close")} onClick=${close} />
+    </div>
   </div>`;
 }
 

@@ -110,7 +110,7 @@ export default function Board() {
   return html`<div class="flow">
     <${RunStrip} />
     ${catalogState.value === "failed" && html`<${NoCatalog} />`}
-    <${MissingModels} />
+    <${MissingModels} onShow=${() => openProblems()} />
     <${Problems} />
     <${Draft} />
   </div>`;

@@ -1,7 +1,7 @@
 /** The workflow as a list: its cards in order, branches beside each other as groups, and a quiet "+" between. */
-import { computed, html, useLayoutEffect, useRef } from "../../vendor/preact.js";
+import { computed, html, useEffect, useLayoutEffect, useRef } from "../../vendor/preact.js";
 import { branches, isLink, users } from "../../core/graph.js";
-import { catalog, t } from "../../io/store.js";
+import { catalog, draft, t } from "../../io/store.js";
 import { IconButton } from "../../ui/basics.js";
 import { openAdd } from "./add.js";
 import { openNodeMenu } from "./menu.js";
@@ -78,8 +78,40 @@ function key(event) {
   }
 }
 
+/** As often it is looked whether the sheets are gone, so many milliseconds apart. */
+const LOOKS = 20;
+const LOOK_MS = 30;
+
+/**
+ * Where a node was removed, the next one takes the focus that would else be nowhere; not if it went elsewhere meanwhile.
+ * @param {string} id
+ */
+function standOn(id, looks = LOOKS) {
+  setTimeout(() => {
+    if (document.querySelector("dialog[open]")) return void (looks > 0 && standOn(id, looks - 1));
+    const at = document.activeElement;
+    if (at === null || at === document.body || at.id === "main") document.getElementById(cardId(id))?.focus();
+  }, LOOK_MS);
+}
+
+/** Follows what goes from the workflow while it is open. */
+function useRemoved() {
+  const of = draft.value?.id;
+  const before = useRef({ of, ids: order.value });
+  useEffect(() => {
+    const { of: was, ids } = before.current;
+    const now = new Set(order.value);
+    before.current = { of, ids: order.value };
+    const gone = ids.findIndex((id) => !now.has(id));
+    if (gone < 0 || was !== of) return;
+    const next = ids.slice(gone).find((id) => now.has(id)) ?? ids.slice(0, gone).findLast((id) => now.has(id));
+    if (next !== undefined) standOn(next);
+  }, [order.value]);
+}
+
 export function Cards() {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
+  useRemoved();
   useLayoutEffect(() => {
     if (box.current) rove(box.current);
   });

@@ -4,6 +4,7 @@ import { api } from "../../io/api.js";
 import { go, online, openDraft, t, toastError } from "../../io/store.js";
 import { Banner, Button, Empty, Skeleton } from "../../ui/basics.js";
 import { useAnswer } from "../../ui/answer.js";
+import { aboutFor, titledGraph, titleFor } from "../../ui/titles.js";
 
 const PICKS = 3;
 /** What most people begin with; templates of the user's own come before. */
@@ -19,7 +20,7 @@ function rank(one) {
 async function start(name, title) {
   try {
     const whole = await api.get(`/ext/templates/${encodeURIComponent(name)}`);
-    openDraft({ name: title, graph: whole.workflow, source: `template:${name}`, ui: whole.ui ?? undefined });
+    openDraft({ name: title, graph: titledGraph(whole.workflow), source: `template:${name}`, ui: whole.ui ?? undefined });
   } catch (error) {
     toastError(error);
   }
@@ -30,13 +31,13 @@ function Pick({ one }) {
   const [busy, setBusy] = useState(false);
   const open = async () => {
     setBusy(true);
-    await start(one.name, one.title ?? one.name);
+    await start(one.name, titleFor(one));
     setBusy(false);
   };
   return html`<li>
     <button type="button" class="pick" aria-busy=${busy ? "true" : null} onClick=${open}>
-      <strong>${one.title ?? one.name}</strong>
-      <span class="muted">${one.description}</span>
+      <strong>${titleFor(one)}</strong>
+      <span class="muted">${aboutFor(one)}</span>
     </button>
   </li>`;
 }

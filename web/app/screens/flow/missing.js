@@ -13,7 +13,11 @@ const key = computed(() => {
   return JSON.stringify([draft.value?.id, files, Object.values(models.value).map((names) => names.length)]);
 });
 
-export function MissingModels() {
+/** Whether the banner of missing models tells all there is to tell. */
+export const onlyModelsMissing = computed(() => missing.value.length > 0 && findings.value.every((one) => one.code === "MODEL_FILE_MISSING"));
+
+/** @param {{onShow: () => void}} props */
+export function MissingModels({ onShow }) {
   useEffect(() => {
     const graph = draft.value?.graph;
     const some = findings.value.some((one) => one.code === "MODEL_FILE_MISSING");
@@ -33,6 +37,7 @@ export function MissingModels() {
   }, [key.value]);
   const count = missing.value.length;
   if (!count) return null;
-  const get = html`<${Button} onClick=${() => go("/models?missing=1")}>${t("flow.get_models", { count })}<//>`;
+  const get = html`<${Button} onClick=${() => go("/models?missing=1")}>${t("flow.get_models", { count })}<//>
+    ${onlyModelsMissing.value && html`<${Button} onClick=${onShow}>${t("flow.show_problems")}<//>`}`;
   return html`<${Banner} tone="warn" title=${t("flow.models_missing", { count })} actions=${get}>${missing.value.map((one) => one.name).slice(0, 3).join(", ")}<//>`;
 }

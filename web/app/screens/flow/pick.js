@@ -47,7 +47,7 @@ function Item({ fit, onPick }) {
 }
 
 /** @param {{title: string, fits: Fit[], onPick: (name: string, fit?: Fit) => void, first?: number}} props */
-export function Fits({ title, fits, onPick, first = FIRST }) {
+function Fits({ title, fits, onPick, first = FIRST }) {
   const [all, setAll] = useState(false);
   const shown = all ? fits : fits.slice(0, first);
   return html`<section>

@@ -28,7 +28,7 @@ const INSTEAD = 3;
  * @param {{wire?: boolean, signal?: AbortSignal}} [options]
  * @returns {Promise<Plan>} Throws ApiError.
  */
-export async function tryOut(ops, { wire = false, signal } = {}) {
+async function tryOut(ops, { wire = false, signal } = {}) {
   let all = ops;
   for (let round = 0; ; round += 1) {
     // Not through the store, which leaves out the findings: here they say what is to be wired.
@@ -105,7 +105,7 @@ function replaced({ changes, created, workflow }) {
 const numbered = (id) => `${nameOf(id)} #${id}`;
 
 /** @param {{plan: Plan}} props */
-export function PlanLines({ plan }) {
+function PlanLines({ plan }) {
   const instead = replaced(plan.result);
   const lines = summary(plan.result, catalog.value).filter((line) => line.key !== "ops.wire" || plan.result.created.length || !instead.length);
   const created = new Set(plan.result.created.map((one) => one.node_id));

@@ -4,6 +4,7 @@ import { catalog, run, t, toast, toastError, validate, validation, whyNoRun } fr
 import { Banner, Button } from "../../ui/basics.js";
 import { FindingLine } from "../../ui/card.js";
 import { openSheet, Sheet } from "../../ui/sheet.js";
+import { onlyModelsMissing } from "./missing.js";
 import { apply } from "./plan.js";
 import { graph, jump, nameOf, problems } from "./state.js";
 
@@ -89,7 +90,7 @@ export async function runOrTell() {
 export function Problems() {
   const errors = problems.value.filter((one) => one.severity === "error").length;
   const all = problems.value.length;
-  if (!all || validation.value === "none") return null;
+  if (!all || validation.value === "none" || onlyModelsMissing.value) return null;
   const show = html`<${Button} onClick=${() => openProblems()}>${t("flow.show_problems")}<//>`;
   return html`<${Banner} tone=${errors ? "bad" : "warn"} title=${errors ? t("flow.errors", { count: errors }) : t("flow.warnings", { count: all })} actions=${show} />`;
 }

@@ -7,6 +7,7 @@ import { catalog, draft, findingsOf, setView, t } from "../../io/store.js";
 import { Button, Empty } from "../../ui/basics.js";
 import { NodeField } from "./nodecard.js";
 import { useAnswer } from "../../ui/answer.js";
+import { inputTitle } from "../../ui/titles.js";
 import { graph, nameOf } from "./state.js";
 
 /** @typedef {import("../../core/types.js").Field} Field */
@@ -23,7 +24,7 @@ function declared(template) {
     const also = (input.also ?? [])
       .filter((/** @type {any} */ one) => graph.value[one.node])
       .map((/** @type {any} */ one) => ({ id: String(one.node), name: one.field }));
-    const named = { ...field, label: input.title ?? field.label, tooltip: input.description ?? field.tooltip };
+    const named = { ...field, label: input.title ? inputTitle(input.title) : field.label, tooltip: input.description ?? field.tooltip };
     return [{ id: String(input.node), field: named, also }];
   });
 }

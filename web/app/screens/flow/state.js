@@ -27,7 +27,7 @@ void db.load("kv/flow:recent").then((found) => {
 });
 
 /** @type {import("../../vendor/preact.js").ReadonlySignal<string | null>} */
-export const draftId = computed(() => draft.value?.id ?? null);
+const draftId = computed(() => draft.value?.id ?? null);
 
 /** @type {import("../../vendor/preact.js").ReadonlySignal<Graph>} */
 export const graph = computed(() => draft.value?.graph ?? {});

@@ -36,7 +36,7 @@ const GROUPS = { image: "image", video: "video", audio: "audio", text: "text", n
 const RATIOS = { image: 1, video: 16 / 9, audio: 2, text: 1.6, file: 2 };
 
 /** @param {Task} task @returns {string | null} */
-export function workflowName(task) {
+function workflowName(task) {
   const name = task.metadata?.name ?? task.template?.name;
   return typeof name === "string" && name ? name : null;
 }

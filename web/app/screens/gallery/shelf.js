@@ -157,11 +157,13 @@ function touch({ task: { id }, n }, part) {
  */
 export async function mark(item, part) {
   const { favourite = false, rating = null } = current(item).output;
+  // Only what this one changed: another mark of the same result may be under way.
+  const before = { ...("favourite" in part ? { favourite } : {}), ...("rating" in part ? { rating } : {}) };
   touch(item, part);
   try {
     await api.patch(`/ext/tasks/${item.task.id}/outputs/${item.n}`, part);
   } catch (error) {
-    touch(item, { favourite, rating });
+    touch(item, before);
     toastError(error);
   }
 }

@@ -47,6 +47,7 @@ function Viewer({ items, start, onClose }) {
   const [close, setClose] = useState(false);
   const [bars, setBars] = useState(true);
   const gone = useRef(/** @type {Item[]} */ ([]));
+  const left = useRef(false);
   const [offered, setOffered] = useState(false);
   useDialog(dialog, () => onClose());
 
@@ -66,7 +67,13 @@ function Viewer({ items, start, onClose }) {
     if (!here.length && !offered) onClose();
   }, [here.length, offered]);
   // Whoever closes the viewer can still have back what was deleted in it.
-  useEffect(() => () => offerUndo(gone.current), []);
+  useEffect(
+    () => () => {
+      left.current = true;
+      offerUndo(gone.current);
+    },
+    [],
+  );
 
   /** @param {number} step */
   const step = (step) => {
@@ -125,6 +132,7 @@ function Viewer({ items, start, onClose }) {
     if (!item || !online.value) return;
     setOffered(true);
     const done = await remove([item]);
+    if (left.current) return offerUndo(done);
     gone.current = [...gone.current, ...done];
     setOffered(gone.current.length > 0);
     if (done.length) announce(t("gallery.deleted", { count: gone.current.length }));

@@ -9,7 +9,7 @@
 /** @type {View} */
 export const FIT = { scale: 1, x: 0, y: 0 };
 
-export const CLOSEST = 8;
+const CLOSEST = 8;
 
 /**
  * Give the size that *picture* has at scale 1.

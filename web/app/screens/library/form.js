@@ -1,5 +1,5 @@
 /** From the JSON Schema of a template to the fields of its form, and from the form to a workflow. */
-import { inputTitle } from "./words.js";
+import { inputTitle } from "../../ui/titles.js";
 
 /** @typedef {import("../../core/types.js").Field} Field */
 /** @typedef {import("../../core/types.js").Graph} Graph */

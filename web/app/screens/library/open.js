@@ -41,7 +41,7 @@ async function remember({ source, name, graph, ui }) {
 }
 
 /** @param {any} value @returns {value is Graph} Whether it is in API format: then nothing has to be converted. */
-export function isGraph(value) {
+function isGraph(value) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const nodes = Object.values(value);
   return nodes.length > 0 && nodes.every((node) => typeof node?.class_type === "string");

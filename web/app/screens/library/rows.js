@@ -6,10 +6,10 @@ import { locale, online, t, toast, toastError } from "../../io/store.js";
 import { Badge, IconButton } from "../../ui/basics.js";
 import { Icon } from "../../ui/icons.js";
 import { confirm } from "../../ui/sheet.js";
+import { aboutFor, titleFor } from "../../ui/titles.js";
 import { opening, openComfyTemplate, openDesktop, openRecent, openServerFile } from "./open.js";
 import { hostUrl, keptSources, keptTemplates, loadShelf } from "./state.js";
 import { openTemplate } from "./template.js";
-import { aboutFor, titleFor } from "./words.js";
 
 /** @typedef {import("../../vendor/preact.js").ComponentChildren} Children */
 

@@ -2,7 +2,7 @@
 import { signal } from "../../vendor/preact.js";
 import { api, base } from "../../io/api.js";
 import { load, names, save } from "../../io/db.js";
-import { ApiError, locale, online } from "../../io/store.js";
+import { ApiError, arrivals, locale, online } from "../../io/store.js";
 
 /**
  * @typedef {object} Shelf
@@ -29,8 +29,23 @@ export const hostUrl = (path) => new URL(base().replace(/\/api$/, "") + path, lo
 /** ComfyUI's list tells milliseconds, older ones seconds. @param {number} at */
 const moment = (at) => (at < 1e11 ? at * 1000 : at);
 
-/** @returns {Promise<any[]>} None where nobody saved one yet: ComfyUI makes the folder with the first. */
-async function userdata() {
+/**
+ * Whether the folder of saved workflows is there: ComfyUI makes it with the first one, and until then a list of it
+ * is an error (404). This one never is, but it has all that the user keeps: it is asked while no workflow is known.
+ */
+async function hasFolder() {
+  try {
+    const all = await api.get("/v2/userdata");
+    return all.some((/** @type {any} */ one) => one.path === "workflows" && one.type === "directory");
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return true; // as far as a server without that list can tell
+    throw error;
+  }
+}
+
+/** @param {any[]} before What was listed last. @returns {Promise<any[]>} */
+async function userdata(before) {
+  if (!before.length && !(await hasFolder())) return [];
   try {
     return await api.get("/userdata?dir=workflows&recurse=true&split=false&full_info=true");
   } catch (error) {
@@ -39,8 +54,9 @@ async function userdata() {
   }
 }
 
-async function serverFiles() {
-  const files = await userdata();
+/** @param {any[]} before */
+async function serverFiles(before) {
+  const files = await userdata(before);
   return files
     .filter((/** @type {any} */ one) => /\.json$/i.test(one.path ?? one))
     .map((/** @type {any} */ one) => {
@@ -84,6 +100,7 @@ async function sessions() {
   return items;
 }
 
+/** @type {Record<ShelfName, (before: any[]) => Promise<any[]>>} */
 const READERS = { server: serverFiles, templates, comfy: comfyTemplates, desktop: sessions };
 
 /** What is being read now, by shelf: a second wish for the same joins the first. @type {Map<ShelfName, {of: string, done: Promise<void>}>} */
@@ -122,7 +139,7 @@ async function read(name, of) {
     return;
   }
   try {
-    const items = await READERS[name]();
+    const items = await READERS[name](before);
     if (name === "comfy") comfyIn = of;
     show({ state: "ready", items });
     void save(`cache/${of}`, items).catch(() => {});
@@ -131,6 +148,9 @@ async function read(name, of) {
     show(absent ? { state: "absent", items: [] } : { state: "failed", items: before, error });
   }
 }
+
+// What the desktop sends while the library is open is a row of it at once.
+arrivals.subscribe(() => shelves.desktop.value.state !== "none" && void loadShelf("desktop"));
 
 /** ComfyUI's templates, unless they are here in this language already. */
 export function loadComfy() {

@@ -6,10 +6,10 @@ import { go, online, server, t, toast, toastError } from "../../io/store.js";
 import { Badge, Banner, Button, Skeleton, Switch } from "../../ui/basics.js";
 import { FieldView } from "../../ui/field.js";
 import { openSheet, Sheet } from "../../ui/sheet.js";
+import { aboutFor, titledGraph, titleFor } from "../../ui/titles.js";
 import { appMode, drawSeed, fieldFor, filled, lacking, startValues } from "./form.js";
 import { show } from "./open.js";
 import { keptTemplates } from "./state.js";
-import { aboutFor, titleFor } from "./words.js";
 
 /** @param {any} item Of the list of templates. */
 export const openTemplate = (item) => openSheet((close) => html`<${TemplateSheet} item=${item} close=${close} />`);
@@ -67,7 +67,7 @@ function TemplateSheet({ item, close }) {
   const openIt = async () => {
     if (!loaded) return;
     const { template } = loaded;
-    const graph = filled(template, values);
+    const graph = titledGraph(filled(template, values));
     close();
     await show({ source: `template:${template.name}@${template.version}`, name: titleFor(item), graph, ui: template.ui ?? appMode(template) });
   };

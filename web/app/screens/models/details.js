@@ -172,7 +172,7 @@ function Details({ model: listed, close }) {
   const title = model.title ?? name.slice(name.lastIndexOf("/") + 1);
   const tags = Object.entries(model.tags ?? {}).slice(0, MOST_TAGS);
   const said = model.metadata && Object.keys(model.metadata).length ? JSON.stringify(model.metadata, null, 2) : null;
-  const footer = html`<${Button} tone="quiet" icon="trash" disabled=${!online.value} onClick=${remove}>${t("models.delete")}<//>
+  const footer = html`<${Button} tone="quiet" data-danger icon="trash" disabled=${!online.value} onClick=${remove}>${t("models.delete")}<//>
     <${Button} icon="edit" disabled=${!online.value} onClick=${move}>${t("models.move")}<//>`;
   return html`<${Sheet} open tall title=${title} onClose=${() => close()} footer=${footer}>
     <div class="stack model-sheet">

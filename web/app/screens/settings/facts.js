@@ -24,14 +24,37 @@ const CHECKS = {
   task_store: "settings.check_tasks",
   session_store: "settings.check_sessions",
   disk: "settings.check_disk",
+  hook_progress: "settings.check_hook_progress",
+  hook_messages: "settings.check_hook_messages",
+  hook_queue: "settings.check_hook_queue",
+  hook_outputs: "settings.check_hook_outputs",
 };
+
+/** What the server says of itself while all is well; a failure comes in its own words, which a search engine knows. @type {Record<string, string>} */
+const DETAILS = {
+  running: "settings.detail_running",
+  "takes prompts": "settings.detail_running",
+  "the prompt worker has ended": "settings.detail_stopped",
+  "stopped: nothing will run until ComfyUI is restarted": "settings.detail_stopped",
+  writable: "settings.detail_writable",
+  "not in use": "settings.detail_unused",
+  installed: "settings.detail_installed",
+  "off by setting: polling": "settings.detail_off",
+};
+
+/** @param {{name: string, detail: string}} check */
+function detailOf({ name, detail }) {
+  const room = name === "disk" && /^(\d+) MiB free$/.exec(detail);
+  if (room) return t("settings.detail_free", { size: bytes(Number(room[1]) * 2 ** 20, locale.value) });
+  return Object.hasOwn(DETAILS, detail) ? t(DETAILS[detail]) : html`<span lang="en">${detail}</span>`;
+}
 
 /** @param {{found: any}} props */
 function Health({ found }) {
   return html`<ul class="checks">
     ${found.checks.map((/** @type {any} */ one) => html`<li key=${one.name}>
       <${Badge} tone=${one.ok ? "good" : "bad"}>${t(one.ok ? "settings.ok" : "settings.not_ok")}<//>
-      <span class="grow">${CHECKS[one.name] ? t(CHECKS[one.name]) : one.name}<small lang="en">${one.detail}</small></span>
+      <span class="grow">${CHECKS[one.name] ? t(CHECKS[one.name]) : html`<span lang="en">${one.name}</span>`}<small>${detailOf(one)}</small></span>
     </li>`)}
   </ul>`;
 }

@@ -32,7 +32,7 @@ function Line({ one }) {
 }
 
 /** @param {{list: Difference[]}} props */
-export function ChangeList({ list }) {
+function ChangeList({ list }) {
   if (!list.length) return html`<p class="muted">${t("tasks.same_inputs")}</p>`;
   return html`<ul class="changes">${list.map((one) => html`<${Line} key=${`${one.id}.${one.input ?? one.kind}`} one=${one} />`)}</ul>`;
 }

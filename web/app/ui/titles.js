@@ -1,5 +1,5 @@
 /** Titles in the user's language of what comes with the server; what others wrote is shown as they wrote it. */
-import { t } from "../../io/store.js";
+import { t } from "../io/store.js";
 
 /** @type {Record<string, string>} */
 const TITLES = {
@@ -73,6 +73,43 @@ const INPUTS = {
   "Upscale model": "input.upscale_model",
 };
 
+/** Of nodes, by the English title. @type {Record<string, string>} */
+const NODES = {
+  "Apply ControlNet": "node.apply_controlnet",
+  Blend: "node.blend",
+  Checkpoint: "node.checkpoint",
+  ControlNet: "node.controlnet",
+  "Differential diffusion": "node.differential_diffusion",
+  "Diffusion model": "node.diffusion_model",
+  "Find edges": "node.find_edges",
+  Guidance: "node.guidance",
+  "Grow mask": "node.grow_mask",
+  Image: "node.image",
+  "Image above": "node.image_above",
+  "Image and mask": "node.image_and_mask",
+  "Image below": "node.image_below",
+  "Image with the outlines": "node.outlines",
+  "Inpaint conditioning": "node.inpaint_conditioning",
+  LoRA: "node.lora",
+  "Negative prompt": "node.negative_prompt",
+  "No negative prompt": "node.no_negative_prompt",
+  Prompt: "node.prompt",
+  Resize: "node.resize",
+  Sampler: "node.sampler",
+  "Save image": "node.save_image",
+  "Scale after the model": "node.scale_after",
+  "Second pass": "node.second_pass",
+  Size: "node.size",
+  "Text encoders": "node.text_encoders",
+  Upscale: "node.upscale",
+  "Upscale latent": "node.upscale_latent",
+  "Upscale model": "node.upscale_model",
+  VAE: "node.vae",
+  "VAE decode": "node.vae_decode",
+  "VAE encode": "node.vae_encode",
+  "Working size": "node.working_size",
+};
+
 /** @typedef {{name: string, title?: string | null, description?: string | null, read_only?: boolean}} Titled */
 
 /** @param {Titled} one */
@@ -83,3 +120,17 @@ export const aboutFor = (one) => (one.read_only && ABOUT[one.name] ? t(ABOUT[one
 
 /** @param {string} title */
 export const inputTitle = (title) => (INPUTS[title] ? t(INPUTS[title]) : title);
+
+/**
+ * A template's workflow with its nodes called in the user's language. The English titles are those of the server's own
+ * templates only, and somebody else's "Sampler" is a sampler as well.
+ * @param {import("../core/types.js").Graph} graph
+ * @returns {import("../core/types.js").Graph}
+ */
+export const titledGraph = (graph) =>
+  Object.fromEntries(
+    Object.entries(graph).map(([id, node]) => {
+      const known = NODES[node._meta?.title ?? ""];
+      return [id, known ? { ...node, _meta: { ...node._meta, title: t(known) } } : node];
+    }),
+  );
