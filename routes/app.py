@@ -43,8 +43,8 @@ MEDIA: Mapping[str, str] = {
 PICTURES = frozenset({".png", ".webp", ".ico"})
 """What is compressed already; all the rest is text in UTF-8."""
 
-UNSERVED = frozenset({"parts", "tests", "node_modules"})
-"""Folders that serve to develop the app: pieces of its dictionaries, its tests and their tools."""
+UNSERVED = frozenset({"tests", "node_modules"})
+"""Folders of tests and tools, should any lie beside the app."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:;"

@@ -25,7 +25,6 @@ FILES = {
 }
 PICTURES = {"icons/app.png": b"\x89PNG\r\n" + b"\0" * 5000, "icons/app.webp": b"RIFF"}
 HIDDEN = [
-    "locales/parts/flow.en.json",
     "core/tests/graph.js",
     "node_modules/preact/index.js",
     "tsconfig.toml",
@@ -189,7 +188,7 @@ async def test_a_server_that_was_started_again_knows_its_release_before_it_sends
 
 
 @pytest.mark.parametrize(
-    "path", ["@0123456789ab/../secret.js", "@0123456789ab/locales/parts/flow.en.json", "@/main.js"]
+    "path", ["@0123456789ab/../secret.js", "@0123456789ab/core/tests/graph.js", "@/main.js"]
 )
 async def test_a_release_leads_nowhere_else(client, path):
     await ask(client, f"/ext/app/{path}", 404)
@@ -260,9 +259,5 @@ def test_a_server_without_the_app_says_so(tmp_path):
 
 
 def test_what_the_app_is_made_of_can_be_served():
-    suffixes = {
-        path.suffix
-        for path in APP.rglob("*")
-        if path.is_file() and "parts" not in path.parts and "tests" not in path.parts
-    }
+    suffixes = {path.suffix for path in APP.rglob("*") if path.is_file() and "tests" not in path.parts}
     assert suffixes <= MEDIA.keys()

@@ -46,7 +46,7 @@ UNTRANSLATED = re.compile(
 def shipped() -> list[str]:
     """Give the files of the app as the page names them, without what is only for making it."""
     files = (path.relative_to(APP).as_posix() for path in APP.rglob("*") if path.is_file())
-    return sorted(name for name in files if not name.startswith("locales/parts/"))
+    return sorted(files)
 
 
 def scripts(folder: Path = APP) -> list[Path]:

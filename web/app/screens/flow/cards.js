@@ -1,5 +1,5 @@
 /** The workflow as a list: its cards in order, branches beside each other as groups, and a quiet "+" between. */
-import { computed, html, useEffect, useLayoutEffect, useRef } from "../../vendor/preact.js";
+import { computed, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/preact.js";
 import { branches, isLink, users } from "../../core/graph.js";
 import { catalog, draft, t } from "../../io/store.js";
 import { IconButton } from "../../ui/basics.js";
@@ -12,9 +12,11 @@ import { cardId, found, graph, lines, nameOf, opened, order, words } from "./sta
 
 const groups = computed(() => branches(graph.value, order.value));
 
+const linked = computed(() => users(graph.value));
+
 /** By node, who it is linked with and what they are called: a card is drawn anew only when that changes. */
 const wires = computed(() => {
-  const by = users(graph.value);
+  const by = linked.value;
   return new Map(
     order.value.map((id) => {
       const from = Object.values(graph.value[id].inputs ?? {}).flatMap((value) => (isLink(value) ? [nameOf(value[0])] : []));
@@ -26,7 +28,7 @@ const wires = computed(() => {
 
 /** The gap behind a card: what is added there goes behind it, before the next one. @param {{after: string, before?: string}} props */
 function Gap({ after, before }) {
-  const by = users(graph.value).get(after) ?? [];
+  const by = linked.value.get(after) ?? [];
   const nothing = !catalog.value.get(graph.value[after]?.class_type)?.outputs.length;
   const next = before !== undefined && (nothing || by.some(({ target }) => target === before)) ? before : undefined;
   const place = nothing ? { before: next } : { after, before: next };
@@ -35,17 +37,18 @@ function Gap({ after, before }) {
   </div>`;
 }
 
-/** @param {{ids: string[]}} props */
-function List({ ids }) {
+/** @param {{ids: string[], whole: ReadonlySet<string> | null}} props *whole*: the nodes that have a whole card by now; null: all. */
+function List({ ids, whole }) {
   // Lines are for an overview: there the menu of a node adds behind it.
   const bare = lines.value || words.value.trim() !== "";
   return html`<ol class="cards" data-view=${lines.value ? "lines" : "cards"}>
-    ${ids.map(
-      (id, at) => html`<li key=${id}>
-        <${FlowCard} id=${id} line=${lines.value && !opened.value.has(id)} wires=${wires.value.get(id) ?? ""} />
-        ${!bare && html`<${Gap} after=${id} before=${ids[at + 1]} />`}
-      </li>`,
-    )}
+    ${ids.map((id, at) => {
+      const later = whole !== null && !whole.has(id);
+      return html`<li key=${id}>
+        <${FlowCard} id=${id} line=${lines.value ? !opened.value.has(id) : later} wires=${wires.value.get(id) ?? ""} />
+        ${!bare && !later && html`<${Gap} after=${id} before=${ids[at + 1]} />`}
+      </li>`;
+    })}
   </ol>`;
 }
 
@@ -109,8 +112,26 @@ function useRemoved() {
   }, [order.value]);
 }
 
+/** So many cards are made in one go; hundreds at once would hold the page up for seconds. */
+const AT_ONCE = 24;
+
+/** The nodes that have a whole card by now, more with each frame; null once all have. @returns {ReadonlySet<string> | null} */
+function useWhole() {
+  const [count, setCount] = useState(AT_ONCE);
+  const all = order.value.length;
+  const asked = !lines.value;
+  useEffect(() => {
+    if (!asked) return setCount(AT_ONCE);
+    if (count >= all) return;
+    const frame = requestAnimationFrame(() => setCount(count + AT_ONCE));
+    return () => cancelAnimationFrame(frame);
+  }, [asked, count, all]);
+  return useMemo(() => (asked && count < all ? new Set(order.value.slice(0, count)) : null), [asked, count, order.value]);
+}
+
 export function Cards() {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const whole = useWhole();
   useRemoved();
   useLayoutEffect(() => {
     if (box.current) rove(box.current);
@@ -124,10 +145,10 @@ export function Cards() {
   >
     ${shown.map((one) =>
       one.label === null
-        ? html`<${List} key=${`trunk ${one.ids[0]}`} ids=${one.ids} />`
+        ? html`<${List} key=${`trunk ${one.ids[0]}`} ids=${one.ids} whole=${whole} />`
         : html`<section key=${`${one.fork}${one.label}`} class="branch" aria-label=${t("flow.branch", { name: one.label })}>
             <h2>${t("flow.branch", { name: one.label })}</h2>
-            <${List} ids=${one.ids} />
+            <${List} ids=${one.ids} whole=${whole} />
           </section>`,
     )}
     ${!shown.length && html`<p class="muted">${t("flow.search_none", { query: words.value.trim() })}</p>`}
