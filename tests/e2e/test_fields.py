@@ -204,16 +204,16 @@ def test_a_dynamic_combo_brings_its_fields_and_a_picture_is_there_at_once(app):
             app.press("image.upload_image")
         chooser.value.set_files(PICTURE)
         app.closed()
-    name = app.graph()["1"]["inputs"]["image"]
-    app.field("1", "image").click()
-    expect(app.sheet().get_by_role("button", name=name, pressed=True)).to_be_visible()
-    app.page.go_back()
-    app.closed()
-    app.field("2", "resize_type").click()
-    app.sheet().get_by_role("button", name="scale dimensions").click()
-    app.closed()
-    expect(app.card("2").get_by_label("width", exact=True).first).to_be_visible()
-    assert app.graph()["2"]["inputs"]["resize_type"] == "scale dimensions"
+        name = app.graph()["1"]["inputs"]["image"]
+        app.field("1", "image").click()
+        expect(app.sheet().get_by_role("button", name=name, pressed=True)).to_be_visible()
+        app.page.go_back()
+        app.closed()
+        app.field("2", "resize_type").click()
+        app.sheet().get_by_role("button", name="scale dimensions").click()
+        app.closed()
+        expect(app.card("2").get_by_label("width", exact=True).first).to_be_visible()
+        assert app.graph()["2"]["inputs"]["resize_type"] == "scale dimensions"
 
 
 def test_node_classes_that_cannot_be_read_are_told_with_a_way_on(pages):
