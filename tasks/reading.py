@@ -16,7 +16,7 @@ from .live import LiveTasks
 from .ports import OtherTasks
 from .progress import RunProgress
 from .results import Results
-from .runner import Runner
+from .runner import PROMPT, Runner
 from .submission import first_view
 from .task import FINISHED, Task
 from .views import batch_shown, etag, shown
@@ -27,6 +27,9 @@ MOST_OF_BATCH = 1000
 
 class Reading(ABC):
     """Finds tasks: those that run here, those that just ended, those in the store."""
+
+    node: str
+    """What this process is called in the store."""
 
     def __init__(self, live: LiveTasks, hub: Hub, results: Results) -> None:
         self.hub = hub
@@ -57,6 +60,18 @@ class Reading(ABC):
                 return found
         return None
 
+    def _seen(self, task: StoredTask) -> Shown:
+        """Give a task of the store as it stands now.
+
+        One that was claimed here a moment ago is not with ComfyUI yet, so it still waits: else it would be
+        seen to turn back from running.
+        """
+        here = self._here(task.id)
+        claimed = task.status == "running" and task.kind == PROMPT and task.node == self.node
+        if here is None and claimed and not task.cancel_requested:
+            return replace(task, status="queued")
+        return here or task
+
     def _other(self, task: Shown) -> OtherTasks | None:
         """Give who runs a task that is no prompt."""
         return self._others.get(task.kind) if isinstance(task, StoredTask) else None
@@ -68,7 +83,7 @@ class Reading(ABC):
             return task
         stored = await (await self.engine()).get(task_id)
         # It may have begun while the store was read.
-        task = self._here(task_id) or stored
+        task = self._here(task_id) if stored is None else self._seen(stored)
         if task is None:
             raise NotFound("TASK_NOT_FOUND", f"There is no task {task_id}.")
         return task
@@ -160,7 +175,7 @@ class Reading(ABC):
         # What runs here is newer here than in the store: statuses are told apart after the look.
         asked = replace(query, statuses=wider(statuses))
         found, following = await engine.list(asked)
-        tasks: list[Shown] = [self._here(task.id) or task for task in found]
+        tasks: list[Shown] = [self._seen(task) for task in found]
         if query.before is None:
             known = {task.id for task in tasks}
             foreign = [
@@ -175,7 +190,7 @@ class Reading(ABC):
 
     async def find_many(self, ids: Sequence[str]) -> list[Shown]:
         """Give those of *ids* that exist, the newest first."""
-        stored = {task.id: task for task in await (await self.engine()).get_many(ids)}
+        stored = {task.id: self._seen(task) for task in await (await self.engine()).get_many(ids)}
         found = [
             task for task_id in dict.fromkeys(ids) if (task := self._here(task_id) or stored.get(task_id))
         ]

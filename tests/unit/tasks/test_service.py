@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 
 import pytest
 from backplane.errors import ApiError, Unavailable
@@ -79,6 +80,20 @@ async def ran(tasks, host, **fields):
     task_id = await started(tasks, host)
     host.end(task_id, **fields)
     return await ended(tasks, task_id)
+
+
+async def test_a_task_that_was_claimed_and_not_yet_handed_on_still_waits(tasks, host):
+    """Else who asks in that moment sees it run, then wait, then run."""
+    await tasks.pause(paused=True)
+    task = await tasks.submit(Submission(graph()))
+    engine = await tasks.engine()
+    assert await engine.claim(tasks.node, [task.id], now=time.time(), lease_s=60) is not None
+    assert (await engine.get(task.id)).status == "running"
+    assert (await tasks.find(task.id)).status == "queued"
+    assert [one.status for one in await tasks.find_many([task.id])] == ["queued"]
+    found, _ = await tasks.list(Query(limit=5, statuses=("queued",)))
+    assert [one.id for one in found] == [task.id]
+    assert (await tasks.list(Query(limit=5, statuses=("running",))))[0] == []
 
 
 async def test_what_is_queued_is_a_copy_with_titles(tasks, host):
