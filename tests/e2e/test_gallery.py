@@ -180,6 +180,7 @@ def test_the_viewer_has_a_button_and_a_key_for_each_gesture(desktop):
     expect(place(app, 2, count)).to_be_visible()
     keys.press("Home")
     expect(place(app, 1, count)).to_be_visible()
+    app.page.wait_for_timeout(300)  # turning the page puts its size back, just after it is drawn
     keys.press("+")
     scaled(app, "=== 1.5")
     keys.press("0")
