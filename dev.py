@@ -411,6 +411,11 @@ def test(arguments: list[str]) -> int:
         say(f"--- {name}")
         began = time.monotonic()
         passed = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+        if not passed and name == "browser":
+            # A page on a machine that is busy may miss a moment; what is broken fails again.
+            say("--- browser, once more what failed")
+            again = [*command, "--last-failed", "--last-failed-no-failures", "none"]
+            passed = subprocess.run(again, cwd=ROOT, env=environment, check=False).returncode == 0
         results.append((name, passed, time.monotonic() - began))
     say("---")
     for name, passed, seconds in results:
