@@ -5,7 +5,7 @@ import json
 import re
 from contextlib import suppress
 
-from browsing import PHONE, expect
+from browsing import PHONE, expect, text_to_image
 from PIL import Image
 from playwright.sync_api import Error
 
@@ -18,31 +18,7 @@ navigator.share = async ({files}) => { window.shared = [files[0].name, files[0].
 
 
 def workflow(seed, text="a red boat", width=64):
-    return {
-        "1": {
-            "class_type": "CheckpointLoaderSimple",
-            "inputs": {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
-        },
-        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": text, "clip": ["1", 1]}},
-        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": width, "height": 64, "batch_size": 1}},
-        "5": {
-            "class_type": "KSampler",
-            "inputs": {
-                "seed": seed,
-                "steps": 2,
-                "cfg": 7.0,
-                "sampler_name": "euler",
-                "scheduler": "normal",
-                "denoise": 1.0,
-                "model": ["1", 0],
-                "positive": ["2", 0],
-                "negative": ["2", 0],
-                "latent_image": ["4", 0],
-            },
-        },
-        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
-        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "e2e"}},
-    }
+    return text_to_image(steps=2, seed=seed, text=text, width=width)
 
 
 def ran(app, name, graph, **more):

@@ -5,36 +5,10 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from browsing import expect
+from browsing import expect, text_to_image
 from cutting import Wire
 
 SERVER = {"options": ["--step-seconds", "0.05"]}
-
-
-def workflow(*, steps=20, seed=1, text="a red boat", checkpoint="v1-5-pruned-emaonly-fp16.safetensors"):
-    return {
-        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint}},
-        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": text, "clip": ["1", 1]}},
-        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["1", 1]}},
-        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
-        "5": {
-            "class_type": "KSampler",
-            "inputs": {
-                "seed": seed,
-                "steps": steps,
-                "cfg": 7.0,
-                "sampler_name": "euler",
-                "scheduler": "normal",
-                "denoise": 1.0,
-                "model": ["1", 0],
-                "positive": ["2", 0],
-                "negative": ["3", 0],
-                "latent_image": ["4", 0],
-            },
-        },
-        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
-        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "e2e"}},
-    }
 
 
 def ended(app, url, task):
@@ -48,7 +22,7 @@ def ended(app, url, task):
 
 
 def test_from_a_finding_to_the_gallery(app):
-    app.open_graph(workflow(checkpoint="v1-5-pruned-emaonly.safetensors", seed=11), "First run")
+    app.open_graph(text_to_image(checkpoint="v1-5-pruned-emaonly.safetensors", seed=11), "First run")
     loader = app.card("1")
     expect(loader).to_have_attribute("data-state", "invalid")
     loader.get_by_role("button", name=app.t("fix.use")).click()
@@ -87,7 +61,7 @@ def test_from_a_finding_to_the_gallery(app):
 
 
 def test_the_problems_are_shown_before_anything_is_queued(app):
-    graph = workflow()
+    graph = text_to_image()
     del graph["6"]["inputs"]["vae"]
     app.open_graph(graph)
     app.run()
@@ -100,7 +74,7 @@ def test_the_problems_are_shown_before_anything_is_queued(app):
 
 
 def test_a_run_is_told_on_the_tasks_screen_with_its_timeline(app):
-    app.open_graph(workflow(seed=12), "With a timeline")
+    app.open_graph(text_to_image(seed=12), "With a timeline")
     app.run()
     app.show("tasks")
     expect(app.page.get_by_role("progressbar").first).to_be_visible()
@@ -118,7 +92,7 @@ def test_a_run_is_told_on_the_tasks_screen_with_its_timeline(app):
 
 
 def test_how_a_run_ended_is_told_where_it_was_started(app):
-    app.open_graph(workflow(seed=41, steps=4), "Ends")
+    app.open_graph(text_to_image(seed=41, steps=4), "Ends")
     strip = app.page.locator(".run-strip")
     app.run()
     app.ended()
@@ -136,7 +110,7 @@ def test_how_a_run_ended_is_told_where_it_was_started(app):
 
 
 def test_one_banner_tells_of_missing_models(app):
-    app.open_graph(workflow(checkpoint="nowhere.safetensors"), "Lacks")
+    app.open_graph(text_to_image(checkpoint="nowhere.safetensors"), "Lacks")
     expect(app.page.get_by_text(app.t("flow.models_missing", count=1))).to_be_visible()
     expect(app.page.get_by_text(app.t("flow.errors", count=1))).to_have_count(0)
     app.press_on_page("flow.show_problems")
@@ -144,7 +118,7 @@ def test_one_banner_tells_of_missing_models(app):
 
 
 def test_a_run_can_be_stopped(app):
-    app.open_graph(workflow(seed=13, steps=200))
+    app.open_graph(text_to_image(seed=13, steps=200))
     app.run()
     expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
     # Much work is not lost without a question. Here the server says that it began a while ago.
@@ -167,12 +141,12 @@ def test_a_run_can_be_stopped(app):
 
 
 def test_what_waits_can_be_moved_and_taken_off(app):
-    app.open_graph(workflow(seed=31, steps=200), "Never ending")
+    app.open_graph(text_to_image(seed=31, steps=200), "Never ending")
     app.run()
     expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
     # The next one is ComfyUI's already, and keeps its place.
     for seed, name in ((32, "Next"), (33, "One"), (34, "Two"), (35, "Three")):
-        app.open_graph(workflow(seed=seed), name)
+        app.open_graph(text_to_image(seed=seed), name)
         app.run()
         app.until(f"store.lastRun.value?.metadata?.name === '{name}'")
     app.show("tasks")
@@ -206,7 +180,7 @@ def test_what_waits_can_be_moved_and_taken_off(app):
 
 
 def test_a_run_is_repeated_and_taken_off_the_list_with_undo(app):
-    app.open_graph(workflow(seed=41, steps=2), "Repeated")
+    app.open_graph(text_to_image(seed=41, steps=2), "Repeated")
     app.run()
     app.ended()
     first = app.state("store.lastRun.value.id")
@@ -249,7 +223,7 @@ def wire(server):
 
 def test_a_cut_wire_in_mid_run_loses_nothing(wire, pages):
     app = pages(url=f"http://127.0.0.1:{wire.port}").goto()
-    app.open_graph(workflow(seed=27, steps=100))
+    app.open_graph(text_to_image(seed=27, steps=100))
     app.run()
     expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
     with app.expecting("ERR_", "fetch"):
@@ -268,7 +242,7 @@ def test_a_cut_wire_in_mid_run_loses_nothing(wire, pages):
 
 def test_a_phone_that_slept_through_the_end_wakes_up_to_it(wire, pages, server):
     app = pages(url=f"http://127.0.0.1:{wire.port}").goto("/tasks")
-    app.open_graph(workflow(seed=28, steps=40), "Slept")
+    app.open_graph(text_to_image(seed=28, steps=40), "Slept")
     app.run()
     expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
     task = app.state("store.lastRun.value.id")
@@ -291,7 +265,7 @@ def test_a_phone_that_slept_through_the_end_wakes_up_to_it(wire, pages, server):
 
 
 def test_a_reload_in_mid_run_finds_the_run_again(app):
-    app.open_graph(workflow(seed=18, steps=100))
+    app.open_graph(text_to_image(seed=18, steps=100))
     app.run()
     expect(app.card("5")).to_have_attribute("data-state", "running", timeout=15_000)
     app.page.reload()
@@ -300,7 +274,7 @@ def test_a_reload_in_mid_run_finds_the_run_again(app):
 
 
 def test_what_changed_since_the_last_run_is_told(app):
-    app.open_graph(workflow(seed=19), "Changes")
+    app.open_graph(text_to_image(seed=19), "Changes")
     app.run()
     app.ended()
     field = app.card("2").get_by_label("text", exact=True).first
@@ -313,11 +287,11 @@ def test_what_changed_since_the_last_run_is_told(app):
 
 @pytest.mark.parametrize("how", ["load", "viewer"])
 def test_a_results_workflow_is_opened_again(app, how):
-    app.open_graph(workflow(seed=20, text=f"made to be opened by {how}"), f"Opened {how}")
+    app.open_graph(text_to_image(seed=20, text=f"made to be opened by {how}"), f"Opened {how}")
     app.run()
     app.ended()
     task = app.state("store.lastRun.value.id")
-    app.open_graph(workflow(seed=1), "Another")
+    app.open_graph(text_to_image(seed=1), "Another")
     if how == "load":
         app.goto(f"/tasks/{task}")
         app.press_on_page("tasks.load_workflow")
@@ -334,7 +308,7 @@ def test_a_results_workflow_is_opened_again(app, how):
 
 def test_deleted_results_come_back_with_undo(app):
     for seed in (121, 122, 123):
-        app.open_graph(workflow(seed=seed))
+        app.open_graph(text_to_image(seed=seed))
         app.run()
         app.ended()
     task = app.state("store.lastRun.value.id")
@@ -369,7 +343,7 @@ def test_deleted_results_come_back_with_undo(app):
 
 
 def test_a_wide_window_shows_the_flow_and_the_tasks_side_by_side(desktop):
-    desktop.open_graph(workflow(seed=22), "Wide")
+    desktop.open_graph(text_to_image(seed=22), "Wide")
     desktop.run()
     expect(
         desktop.page.get_by_role("complementary", name=desktop.t("nav.tasks"))
